@@ -1,0 +1,23 @@
+# Finds what the library is built from; see README for the package list.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(xtl REQUIRED)
+find_package(xsimd REQUIRED)
+find_package(xtensor REQUIRED)
+set(BLA_VENDOR OpenBLAS)
+find_package(BLAS REQUIRED)
+find_package(LAPACK REQUIRED)
+find_package(xtensor-blas REQUIRED)
+
+set(MJOLNIR_HAVE_ONEDNN OFF)
+if(MJOLNIR_ONEDNN)
+  find_package(dnnl QUIET CONFIG)
+  if(dnnl_FOUND)
+    set(MJOLNIR_HAVE_ONEDNN ON)
+  else()
+    message(STATUS "oneDNN not found: f32 convolution, matmul and pooling take "
+                   "the reference kernels (Debian: libdnnl-dev)")
+  endif()
+endif()

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace mjolnir {
+
+/** Base of everything this library throws. */
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/** An argument outside its domain, a wrong dtype, or a call out of order. */
+class ValueError : public Error {
+ public:
+  using Error::Error;
+};
+
+/** A shape, rank or size that does not fit the operation. */
+class ShapeError : public Error {
+ public:
+  using Error::Error;
+};
+
+/** A file that is missing, unreadable, truncated or not what it claims. */
+class IoError : public Error {
+ public:
+  using Error::Error;
+};
+
+/** A non-finite number, or a factorisation that failed. */
+class NumericalError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace mjolnir

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mjolnir/core/tensor.h>
+
+namespace mjolnir {
+
+/** A tensor and its dotted name, e.g. "layer1.0.conv1.weight". */
+using NamedTensor = std::pair<std::string, Tensor>;
+
+/**
+ * A function with parameters. Children and parameters are ordinary members
+ * of the derived class, registered by reference in its constructor; modules
+ * are neither copied nor moved. A member used under two names is one
+ * parameter: listings give it once, under its first name.
+ */
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /** The forward pass. Throws ValueError unless overridden. */
+  virtual Tensor operator()(const Tensor& x);
+
+  /** An independent module with equal parameters, buffers and mode. Throws
+   * ValueError unless overridden. */
+  virtual std::unique_ptr<Module> clone() const;
+
+  /** One line for print(): type and options, e.g. "Dense(in=8, out=10)". */
+  virtual std::string describe() const;
+
+  /** Every parameter, own ones first, then the children's, in order. */
+  std::vector<Tensor> parameters() const;
+  std::vector<NamedTensor> named_parameters() const;
+  /** State that is not trained, e.g. running statistics. */
+  std::vector<NamedTensor> named_buffers() const;
+  /** Parameters and buffers in PyTorch's state_dict order: each module's
+   * parameters, its buffers, then its children's. */
+  std::vector<NamedTensor> state() const;
+  /** Children by name, in order of registration. */
+  const std::vector<std::pair<std::string, Module*>>& children()
+      const noexcept {
+    return children_;
+  }
+  /** This module and all below it, with dotted names ("" for itself). */
+  std::vector<std::pair<std::string, Module*>> named_modules();
+  std::vector<std::pair<std::string, const Module*>> named_modules() const;
+  /** Copies values by name from another module's state. Throws ValueError
+   * that lists every missing, extra or differing name. */
+  void load_state(const std::vector<NamedTensor>& state);
+
+  /** Number of trainable elements (frozen ones not counted). */
+  std::int64_t parameter_count() const;
+
+  /** Switches this module and its children to training mode. */
+  void train(bool on = true);
+  /** Switches to evaluation mode. */
+  void eval() { train(false); }
+  bool training() const noexcept { return training_; }
+
+  /** Turns gradients of all parameters off (or on again). */
+  void freeze(bool frozen = true);
+  void zero_grad();
+
+  /** The module as a tree with shapes and counts, a line each. */
+  std::string str() const;
+
+ protected:
+  /** Registers a child; throws ValueError for an empty or used name or one
+   * with a dot. */
+  void add(std::string name, Module& child);
+  /** Registers a parameter: a member that wants a gradient. */
+  void add(std::string name, Tensor& parameter);
+  /** Registers a buffer: state that is saved but not trained. */
+  void add_buffer(std::string name, Tensor& buffer);
+  /** Called after train()/eval() changed the mode. */
+  virtual void on_mode_change() {}
+
+  void check_name(const std::string& name) const;
+
+ private:
+  std::vector<std::pair<std::string, Module*>> children_;
+  std::vector<std::pair<std::string, Tensor*>> parameters_;
+  std::vector<std::pair<std::string, Tensor*>> buffers_;
+  bool training_ = true;
+};
+
+}  // namespace mjolnir
