@@ -13,8 +13,8 @@ find_package(xtensor-blas REQUIRED)
 
 set(MJOLNIR_HAVE_ONEDNN OFF)
 if(MJOLNIR_ONEDNN)
-  find_package(dnnl QUIET CONFIG)
-  if(dnnl_FOUND)
+  find_package(OneDNN QUIET)
+  if(OneDNN_FOUND)
     set(MJOLNIR_HAVE_ONEDNN ON)
   else()
     message(STATUS "oneDNN not found: f32 convolution, matmul and pooling take "

@@ -23,7 +23,7 @@ target_link_libraries(mjolnir PRIVATE
   OpenMP::OpenMP_CXX ZLIB::ZLIB nlohmann_json::nlohmann_json spdlog::spdlog
   xtensor xtensor-blas ${LAPACK_LIBRARIES} ${BLAS_LIBRARIES})
 if(MJOLNIR_HAVE_ONEDNN)
-  target_link_libraries(mjolnir PRIVATE DNNL::dnnl)
+  target_link_libraries(mjolnir PRIVATE OneDNN::OneDNN)
 endif()
 target_compile_options(mjolnir PRIVATE
   -Wall -Wextra $<$<CONFIG:Release>:-O3>

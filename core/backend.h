@@ -26,6 +26,9 @@ class ScopedBackend {
   Backend previous_;
 };
 
+/** Tensors copied into another memory order so far, in this process. */
+std::int64_t layout_conversion_count() noexcept;
+
 /** True if the library was built with oneDNN. */
 bool has_onednn() noexcept;
 

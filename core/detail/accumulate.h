@@ -1,0 +1,15 @@
+#pragma once
+
+#include <mjolnir/core/tensor.h>
+
+namespace mjolnir::detail {
+
+/** a + b, either of which may be undefined (zero). While recording a new,
+ * recorded tensor; else written into a or b where nobody else sees it. */
+Tensor accumulate(Tensor a, Tensor b);
+
+/** The gradient in a buffer that no other tensor sees (as it is, if it will be
+ * differentiated). */
+Tensor own(Tensor gradient, bool recorded);
+
+}  // namespace mjolnir::detail
