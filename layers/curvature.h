@@ -56,30 +56,80 @@ class ObservationHandle {
   std::function<void()> detach_;
 };
 
+/** What a layer gathers in the backward passes to come. */
+enum class Collect : std::uint8_t {
+  Nothing,  ///< One test per backward pass, no work.
+  Traces,   ///< tr S_A and tr S_G, one pass over x and dout.
+  Factors,  ///< S_A and S_G, and their traces.
+};
+
+class FactorObserver;
+
 /**
  * A layer whose Fisher block can be observed. Sources are born dormant in
- * Conv2d, Dense and Embedding, enabled in Conv2dThor and DenseThor.
+ * Conv2d, Dense and Embedding; Conv2dThor and DenseThor are born with factors
+ * of their own that collect in every backward pass.
  */
 class CurvatureSource {
  public:
   CurvatureSource();
   virtual ~CurvatureSource();
+  CurvatureSource(const CurvatureSource&) = delete;
+  CurvatureSource& operator=(const CurvatureSource&) = delete;
 
-  /** Attaches an observer; several may coexist. Enables the source. */
+  /** Attaches an observer until the handle goes; several may coexist. Throws
+   * ValueError for none. */
   ObservationHandle observe(std::shared_ptr<CurvatureObserver> observer);
 
   virtual CurvatureKind curvature_kind() const = 0;
   /** The preconditioned tensor: weight (O,I/g,kh,kw), (O,I) or (V,E). */
   virtual Tensor curvature_weight() const = 0;
+  /** Conv2d: the window. Padding that depends on the input (`same`) is only
+   * known in a CurvatureRecord. */
   virtual Conv2dGeometry curvature_geometry() const { return {}; }
+  /** False for a grouped convolution: nobody collects its factors yet, and an
+   * optimizer treats it as a first-order layer. */
+  bool has_factors() const { return curvature_geometry().groups == 1; }
+
+  /**
+   * Gives the layer sums of its own, or replaces them: an optimizer hands in
+   * the observer it will read, so that nothing is gathered twice. Without one:
+   * a KroneckerObserver that collects nothing until told to. Throws ValueError
+   * unless has_factors().
+   */
+  void enable_factors(std::shared_ptr<FactorObserver> factors = nullptr);
+  /** The layer's own sums, null while dormant. */
+  const std::shared_ptr<FactorObserver>& factors() const noexcept;
+  /** What its own sums gather from the next backward pass on. Throws
+   * ValueError while dormant. */
+  void collect(Collect what);
+
+  /**
+   * A = S_A / P_A (D,D) in weight order: channel slowest, then kh, then kw.
+   * Embedding: the share of each id, (V). Throws ValueError that names the
+   * missing call if nothing was collected.
+   */
+  Tensor matrix_a() const;
+  /** G = S_G / P_G (O,O), unscaled. Throws like matrix_a(). */
+  Tensor matrix_g() const;
+  /** Adds dout to S_G and P_G alone, collecting or not, and returns the same
+   * handle; the backward pass does it once per use, with S_A. */
+  Tensor save_gradient(const Tensor& dout);
+
+  /** Clears every observer: a new window. Module::zero_grad() calls it. */
+  void clear_observations();
 
  protected:
   /** Called by the layer's forward: y = layer(x). Hands (x, dy) to the
    * observers in every backward pass through y. Free when dormant. */
-  void watch(const Tensor& x, const Tensor& y);
+  void watch(const Tensor& x, const Tensor& y,
+             const Conv2dGeometry& geometry = {}, std::int64_t samples = -1);
 
  private:
   struct State;
+  const FactorObserver& collected(const char* call) const;
+  State& state();
+
   std::shared_ptr<State> state_;
 };
 

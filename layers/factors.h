@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+
+#include <mjolnir/core/tensor.h>
+#include <mjolnir/layers/curvature.h>
+
+namespace mjolnir {
+
+/**
+ * What a layer gathered since zero_grad(), unscaled. Additive: over backward
+ * passes, micro-batches and processes alike. Scaling is the optimizer's
+ * business; see docs/thor.md.
+ */
+struct FactorSums {
+  /** S_A, sum of a a^T over positions: (D,D) in storage order (kh,kw,c), the
+   * order of a ChannelsLast weight row; Dense (I,I); Embedding: how often each
+   * id occurred, (V). Undefined until factors were collected. */
+  Tensor a;
+  /** S_G, sum of dout dout^T over positions, (O,O). */
+  Tensor g;
+  double trace_a = 0;            ///< tr S_A, summed in f64.
+  double trace_g = 0;            ///< tr S_G, summed in f64.
+  std::int64_t positions_a = 0;  ///< P_A, outer products in S_A.
+  std::int64_t positions_g = 0;  ///< P_G, outer products in S_G.
+  std::int64_t samples = 0;      ///< N, a sample once per backward pass.
+  /** T: positions of one sample; P/N, or P where the batch was averaged before
+   * the outer product. 0 if nothing was recorded. */
+  double positions_per_sample = 0;
+};
+
+/** An observer that sums Kronecker factors; see FactorSums. */
+class FactorObserver : public CurvatureObserver {
+ public:
+  explicit FactorObserver(Collect what = Collect::Nothing) : what_(what) {}
+
+  /** What is gathered from the next record on. Sums that were gathered as
+   * Traces are dropped when Factors follow, and the reverse. */
+  void collect(Collect what) { what_ = what; }
+  Collect collects() const noexcept { return what_; }
+  const FactorSums& sums() const noexcept { return sums_; }
+  /** Overwrites the sums, e.g. with those of all ranks. */
+  void set_sums(const FactorSums& sums) { sums_ = sums; }
+
+  /** Adds dout to S_G and P_G alone, whatever collects() says. */
+  virtual void add_gradient(CurvatureKind kind, const Tensor& dout) = 0;
+
+  bool collecting() const override { return what_ != Collect::Nothing; }
+  void clear() override;
+
+ protected:
+  /** Opens a record: drops sums of another kind, counts samples once a pass. */
+  void begin(const CurvatureRecord& record);
+  /** S_G += dy^T dy, of dy (P,O). */
+  void add_g(const Tensor& dout, CurvatureKind kind);
+  void add_a(const CurvatureRecord& record);
+
+  FactorSums sums_;
+  std::uint64_t pass_ = 0;  ///< Of the last record.
+
+ private:
+  Collect what_;
+  Collect gathered_ = Collect::Nothing;
+  std::int64_t pass_samples_ = 0;
+};
+
+/**
+ * Sums over samples and positions: S_A = sum a a^T, S_G = sum dout dout^T, the
+ * factors of KFC (Grosse & Martens, "A Kronecker-factored approximate Fisher
+ * matrix for convolution layers", ICML 2016).
+ */
+class KroneckerObserver final : public FactorObserver {
+ public:
+  using FactorObserver::FactorObserver;
+  void record(const CurvatureRecord& record) override;
+  void add_gradient(CurvatureKind kind, const Tensor& dout) override;
+};
+
+/**
+ * Parity with MindSpore's THOR on GPUs: a convolution's patches and gradients
+ * are averaged over the batch before the outer product, so that the rank is at
+ * most T and the result is not an expectation of a a^T. MindSpore's patches
+ * always use `same` padding, dilation 1 and group 1, whatever the layer says;
+ * that is not copied. Dense and Embedding are summed per sample. One backward
+ * pass per window: a second one before zero_grad() throws ValueError.
+ */
+class BatchMeanObserver final : public FactorObserver {
+ public:
+  using FactorObserver::FactorObserver;
+  void record(const CurvatureRecord& record) override;
+  void add_gradient(CurvatureKind kind, const Tensor& dout) override;
+};
+
+}  // namespace mjolnir
