@@ -51,6 +51,8 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
     }
   }
   if (failure) std::rethrow_exception(failure);
+#else
+  f(std::int64_t{0}, n);
 #endif
 }
 
