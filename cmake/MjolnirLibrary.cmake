@@ -14,18 +14,33 @@ add_library(mjolnir ${sources})
 add_library(mjolnir::mjolnir ALIAS mjolnir)
 target_compile_features(mjolnir PUBLIC cxx_std_17)
 set_target_properties(mjolnir PROPERTIES
-  CXX_STANDARD 17 CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  CXX_STANDARD 17 CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_include_directories(mjolnir
   PUBLIC "$<BUILD_INTERFACE:${MJOLNIR_INCLUDE_DIR}>"
-         "$<INSTALL_INTERFACE:include>"
+         "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
   PRIVATE "${PROJECT_SOURCE_DIR}")
+
+# What a program must link with the static library, and cmake/mjolnir-config.cmake.in
+# finds for it; the header-only packages end with our own compilation.
 target_link_libraries(mjolnir PRIVATE
-  OpenMP::OpenMP_CXX ZLIB::ZLIB nlohmann_json::nlohmann_json spdlog::spdlog
-  xtensor xtensor-blas ${LAPACK_LIBRARIES} ${BLAS_LIBRARIES})
+  ZLIB::ZLIB spdlog::spdlog LAPACK::LAPACK BLAS::BLAS
+  $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
+  $<BUILD_INTERFACE:xtensor> $<BUILD_INTERFACE:xtensor-blas>)
+if(MJOLNIR_HAVE_OPENMP)
+  target_link_libraries(mjolnir PRIVATE OpenMP::OpenMP_CXX)
+endif()
 if(MJOLNIR_HAVE_ONEDNN)
   target_link_libraries(mjolnir PRIVATE OneDNN::OneDNN)
 endif()
+
 target_compile_options(mjolnir PRIVATE
   -Wall -Wextra $<$<CONFIG:Release>:-O3>
   $<$<BOOL:${MJOLNIR_WERROR}>:-Werror>
   $<$<BOOL:${MJOLNIR_NATIVE}>:-march=native>)
+if(NOT MJOLNIR_HAVE_OPENMP)
+  target_compile_options(mjolnir PRIVATE -Wno-unknown-pragmas)
+endif()
+target_compile_definitions(mjolnir PRIVATE
+  $<$<BOOL:${MJOLNIR_ASSERTS}>:XTENSOR_ENABLE_ASSERT>)
