@@ -7,6 +7,11 @@
 #include <string>
 #include <vector>
 
+#if defined(__FAST_MATH__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "Mjolnir cannot be compiled with -ffast-math: NaN would go unnoticed"
+#endif
+
 namespace mjolnir {
 
 /** Element type of a tensor. */
