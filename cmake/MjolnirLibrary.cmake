@@ -22,8 +22,8 @@ target_include_directories(mjolnir
          "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
   PRIVATE "${PROJECT_SOURCE_DIR}")
 
-# What a program must link with the static library, and cmake/mjolnir-config.cmake.in
-# finds for it; the header-only packages end with our own compilation.
+# What a program must link with the static library (mjolnir-config.cmake.in
+# finds it); the header-only packages end with our own compilation.
 target_link_libraries(mjolnir PRIVATE
   ZLIB::ZLIB spdlog::spdlog LAPACK::LAPACK BLAS::BLAS
   $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
