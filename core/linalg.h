@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <mjolnir/core/tensor.h>
+
+/**
+ * Dense linear algebra on row-major f32 and f64 matrices, by BLAS and LAPACK.
+ * Nothing here is recorded for gradients. A wrong shape or dtype is an
+ * exception; a factorisation that the numbers refuse is a Status, because
+ * second-order methods meet it in ordinary runs and go on.
+ */
+namespace mjolnir::linalg {
+
+/** How a factorisation ended. */
+enum class Status : std::uint8_t {
+  Ok,
+  NotFinite,            ///< The input has a NaN or infinity; LAPACK not called.
+  NotPositiveDefinite,  ///< A pivot of the Cholesky factor was not positive.
+  Singular,             ///< A pivot was zero, or the result overflowed.
+  NotConverged,         ///< An iteration (eigenvalues, SVD) did not converge.
+};
+
+/** "ok", "not finite", "not positive definite", "singular", ... */
+const char* name_of(Status status) noexcept;
+
+/** A value, or the reason why there is none. */
+template <class T>
+class Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}  // NOLINT: meant to convert
+  Result(Status failure) : status_(failure) {}   // NOLINT: meant to convert
+
+  explicit operator bool() const noexcept { return status_ == Status::Ok; }
+  Status status() const noexcept { return status_; }
+  /** The value. Throws NumericalError if there is none. */
+  const T& value() const {
+    if (status_ != Status::Ok) {
+      throw NumericalError(std::string("[linalg] no result: the matrix is ") +
+                           name_of(status_));
+    }
+    return value_;
+  }
+  const T& operator*() const { return value(); }
+  const T* operator->() const { return &value(); }
+
+ private:
+  Status status_ = Status::Ok;
+  T value_;
+};
+
+/** c (m,n) = op(a) op(b); op transposes if asked. Throws ShapeError. */
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
+              bool transpose_b = false);
+
+/** a a^T (m,m) of a (m,k), or a^T a (k,k) if transposed; exactly symmetric. */
+Tensor syrk(const Tensor& a, bool transpose = false);
+
+/**
+ * Inverse of a + diagonal I for symmetric positive definite a (n,n), by
+ * Cholesky (potrf, potri); exactly symmetric. Reads the lower triangle.
+ */
+Result<Tensor> cholesky_inverse(const Tensor& a, double diagonal = 0.0);
+
+/** x with a x = b, by LU; a (n,n), b (n) or (n,m). */
+Result<Tensor> solve(const Tensor& a, const Tensor& b);
+
+/** a = vectors diag(values) vectors^T. */
+struct Eigh {
+  Tensor values;   ///< (n), ascending.
+  Tensor vectors;  ///< (n,n), eigenvectors in columns.
+};
+
+/** Eigendecomposition of a symmetric matrix; reads the lower triangle. */
+Result<Eigh> eigh(const Tensor& a);
+
+/** a = u diag(s) vt, with k = min(m,n). */
+struct Svd {
+  Tensor u;   ///< (m,k)
+  Tensor s;   ///< (k), descending.
+  Tensor vt;  ///< (k,n)
+};
+
+/** Thin singular value decomposition of a (m,n). */
+Result<Svd> svd(const Tensor& a);
+
+}  // namespace mjolnir::linalg
