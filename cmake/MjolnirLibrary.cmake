@@ -27,6 +27,7 @@ target_include_directories(mjolnir
 target_link_libraries(mjolnir PRIVATE
   ZLIB::ZLIB spdlog::spdlog LAPACK::LAPACK BLAS::BLAS
   $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
+  $<BUILD_INTERFACE:CLI11::CLI11>
   $<BUILD_INTERFACE:xtensor> $<BUILD_INTERFACE:xtensor-blas>)
 if(MJOLNIR_HAVE_OPENMP)
   target_link_libraries(mjolnir PRIVATE OpenMP::OpenMP_CXX)
@@ -43,4 +44,5 @@ if(NOT MJOLNIR_HAVE_OPENMP)
   target_compile_options(mjolnir PRIVATE -Wno-unknown-pragmas)
 endif()
 target_compile_definitions(mjolnir PRIVATE
+  MJOLNIR_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${MJOLNIR_ASSERTS}>:XTENSOR_ENABLE_ASSERT>)

@@ -1,0 +1,122 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <mjolnir/core/error.h>
+#include <mjolnir/core/events.h>
+#include <mjolnir/train/meter.h>
+#include <mjolnir/train/metrics.h>
+#include <clocale>
+#include <cstdlib>
+#include <limits>
+#include <string>
+
+#include "tests/train/files.h"
+
+namespace mjolnir::train {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(Metrics, RowsAreWrittenAsDocumented) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  {
+    MetricsFile file(path);
+    MetricsRow row;
+    row.kind = "step";
+    row.epoch = 1;
+    row.step = 50;
+    row.loss = 0.1;  // not exact in binary: the shortest text is "0.1"
+    row.accuracy = 0.875;
+    row.learning_rate = 0.3;
+    row.seconds = 1.23456;
+    row.images_per_second = 1000.06;
+    file.add(row);
+    row = {};
+    row.kind = "epoch";
+    row.epoch = 1;
+    row.step = 390;
+    row.loss = std::numeric_limits<double>::quiet_NaN();
+    row.validation_loss = 1.0 / 3.0;
+    row.damping = 0.03;
+    row.refreshes = 21;
+    file.add(row);
+  }
+  EXPECT_THAT(
+      lines_of(path),
+      ElementsAre("kind,epoch,step,loss,accuracy,validation_loss,"
+                  "validation_accuracy,learning_rate,damping,refreshes,"
+                  "seconds,images_per_second",
+                  "step,1,50,0.1,0.875,,,0.3,,,1.235,1000.1",
+                  "epoch,1,390,nan,,0.3333333333333333,,,0.03,21,0.000,0.0"));
+}
+
+TEST(Metrics, ARowIsOnDiskAsSoonAsItIsAdded) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  MetricsFile file(path);
+  MetricsRow row;
+  row.kind = "step";
+  file.add(row);
+  EXPECT_EQ(lines_of(path).size(), 2u);
+}
+
+TEST(Metrics, TheLocalePlaysNoPart) {
+  const TemporaryFolder folder;
+  const TemporaryLocale comma(folder.path());
+  if (!comma.active()) {
+    GTEST_SKIP() << "no locale with a decimal comma can be made here";
+  }
+  const std::string path = folder.path() + "/metrics.csv";
+  MetricsFile file(path);
+  MetricsRow row;
+  row.kind = "step";
+  row.loss = 0.5;
+  row.seconds = 2.5;
+  file.add(row);
+  EXPECT_EQ(lines_of(path).at(1), "step,0,0,0.5,,,,,,,2.500,0.0");
+}
+
+TEST(Metrics, AFullDiskIsOneWarningAndTheRunGoesOn) {
+  if (access("/dev/full", W_OK) != 0) {
+    GTEST_SKIP() << "no /dev/full here";
+  }
+  const std::int64_t before = event_count("metrics");
+  MetricsFile file("/dev/full");
+  MetricsRow row;
+  row.kind = "step";
+  file.add(row);
+  file.add(row);
+  EXPECT_EQ(event_count("metrics"), before + 1);
+}
+
+TEST(Metrics, AFileThatCannotBeMadeIsNamed) {
+  try {
+    MetricsFile file("/no/such/folder/metrics.csv");
+    FAIL() << "must not open";
+  } catch (const IoError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("/no/such/folder/metrics.csv"));
+  }
+}
+
+TEST(Meter, AveragesSamplesNotBatches) {
+  Meter meter;
+  meter.add(1.0, 3, 3);
+  meter.add(5.0, 1, 0);
+  EXPECT_DOUBLE_EQ(meter.loss(), 2.0);
+  EXPECT_DOUBLE_EQ(meter.accuracy(), 0.75);
+  // sqrt(0.75 * 0.25 / 4) = sqrt(3) / 8
+  EXPECT_DOUBLE_EQ(meter.standard_error(), 0.21650635094610966);
+}
+
+TEST(Meter, WithoutAccuracyThereIsNone) {
+  Meter meter;
+  meter.add(2.0, 3, -1);
+  EXPECT_DOUBLE_EQ(meter.loss(), 2.0);
+  EXPECT_TRUE(std::isnan(meter.accuracy()));
+}
+
+}  // namespace
+}  // namespace mjolnir::train

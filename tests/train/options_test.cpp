@@ -1,0 +1,245 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <mjolnir/train/options.h>
+#include <string>
+#include <vector>
+
+namespace mjolnir::train {
+namespace {
+
+using testing::HasSubstr;
+
+CommandLine parse(const std::vector<std::string>& words) {
+  std::vector<const char*> argv = {"train"};
+  for (const std::string& word : words) {
+    argv.push_back(word.c_str());
+  }
+  return parse_command_line(static_cast<int>(argv.size()), argv.data());
+}
+
+std::string refusal(const std::vector<std::string>& words) {
+  try {
+    parse(words);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Options, DefaultsAreTheDocumentedRun) {
+  const CommandLine line = parse({});
+  EXPECT_EQ(line.options.data, "fashion-mnist");
+  EXPECT_EQ(line.options.model, "resnet8");
+  EXPECT_EQ(line.options.optimizer, "thor");
+  EXPECT_EQ(line.options.validation, 5000);
+  EXPECT_TRUE(line.message.empty());
+  EXPECT_TRUE(line.notes.empty());
+}
+
+TEST(Options, EveryFlagReachesItsField) {
+  const TrainOptions o = parse({"--data",
+                                "cifar100",
+                                "--data-dir",
+                                "/somewhere",
+                                "--validation",
+                                "77",
+                                "--augment",
+                                "crop-flip-cutout",
+                                "--model",
+                                "resnet110",
+                                "--width",
+                                "24",
+                                "--optimizer",
+                                "sgd",
+                                "--epochs",
+                                "9",
+                                "--batch",
+                                "33",
+                                "--learning-rate",
+                                "0.25",
+                                "--schedule",
+                                "cosine",
+                                "--warmup",
+                                "0.2",
+                                "--momentum",
+                                "0.8",
+                                "--nesterov",
+                                "--weight-decay",
+                                "0.003",
+                                "--label-smoothing",
+                                "0.1",
+                                "--damping",
+                                "1e-3",
+                                "--frequency",
+                                "7",
+                                "--split-dim",
+                                "128",
+                                "--statistics",
+                                "mindspore-gpu",
+                                "--seed",
+                                "9007199254740993",
+                                "--threads",
+                                "3",
+                                "--log-every",
+                                "11",
+                                "--out",
+                                "there"})
+                             .options;
+  EXPECT_EQ(o.data, "cifar100");
+  EXPECT_EQ(o.data_dir, "/somewhere");
+  EXPECT_EQ(o.validation, 77);
+  EXPECT_EQ(o.augment, "crop-flip-cutout");
+  EXPECT_EQ(o.model, "resnet110");
+  EXPECT_EQ(o.width, 24);
+  EXPECT_EQ(o.optimizer, "sgd");
+  EXPECT_EQ(o.epochs, 9);
+  EXPECT_EQ(o.batch, 33);
+  EXPECT_EQ(o.learning_rate, 0.25);
+  EXPECT_EQ(o.schedule, "cosine");
+  EXPECT_EQ(o.warmup, 0.2);
+  EXPECT_EQ(o.momentum, 0.8);
+  EXPECT_TRUE(o.nesterov);
+  EXPECT_EQ(o.weight_decay, 0.003);
+  EXPECT_EQ(o.label_smoothing, 0.1);
+  EXPECT_EQ(o.damping, 0.001);
+  EXPECT_EQ(o.frequency, 7);
+  EXPECT_EQ(o.split_dim, 128);
+  EXPECT_EQ(o.statistics, "mindspore-gpu");
+  EXPECT_EQ(o.seed, 9007199254740993);  // not exact as a double
+  EXPECT_EQ(o.threads, 3);
+  EXPECT_EQ(o.log_every, 11);
+  EXPECT_EQ(o.out, "there");
+}
+
+TEST(Options, UnknownValueNamesFlagAllowedAndNearest) {
+  const std::string text = refusal({"--model", "resnet21"});
+  EXPECT_THAT(text, HasSubstr("--model"));
+  EXPECT_THAT(text, HasSubstr("'resnet21'"));
+  EXPECT_THAT(text, HasSubstr("resnet110"));
+  EXPECT_THAT(text, HasSubstr("lenet5"));
+  EXPECT_THAT(text, HasSubstr("did you mean 'resnet20'?"));
+  EXPECT_THAT(refusal({"--statistics", "per_sample"}),
+              HasSubstr("did you mean 'per-sample'?"));
+  // Nothing resembles this, so nothing is suggested.
+  EXPECT_THAT(refusal({"--optimizer", "zzzzzzzz"}),
+              Not(HasSubstr("did you mean")));
+  EXPECT_THAT(refusal({"--data", "CIFAR10"}), HasSubstr("'CIFAR10'"));
+}
+
+TEST(Options, UnknownFlagNamesTheNearest) {
+  const std::string text = refusal({"--learning_rate", "0.1"});
+  EXPECT_THAT(text, HasSubstr("--learning_rate"));
+  EXPECT_THAT(text, HasSubstr("did you mean '--learning-rate'?"));
+  EXPECT_THAT(refusal({"--epoch=3"}), HasSubstr("'--epochs'"));
+  EXPECT_THAT(refusal({"resnet20"}), HasSubstr("resnet20"));
+}
+
+TEST(Options, NumbersOutOfRangeOrOfWrongType) {
+  struct Case {
+    const char* flag;
+    const char* value;
+    const char* allowed;
+  };
+  for (const Case& c :
+       std::vector<Case>{{"--epochs", "0", "integer from 1"},
+                         {"--epochs", "ten", "integer from 1"},
+                         {"--epochs", "2.5", "integer from 1"},
+                         {"--epochs", "", "integer from 1"},
+                         {"--epochs", "99999999999999999999", "integer from 1"},
+                         {"--batch", "-4", "integer from 1"},
+                         {"--validation", "-1", "integer from 0"},
+                         {"--width", "0", "integer from 1"},
+                         {"--learning-rate", "-0.1", "0 or more"},
+                         {"--learning-rate", "nan", "0 or more"},
+                         {"--learning-rate", "inf", "0 or more"},
+                         {"--learning-rate", "0,1", "0 or more"},
+                         {"--learning-rate", "0.1x", "0 or more"},
+                         {"--warmup", "1", "0 to below 1"},
+                         {"--momentum", "1", "0 to below 1"},
+                         {"--weight-decay", "-1e-9", "0 or more"},
+                         {"--label-smoothing", "1.5", "0 to below 1"},
+                         {"--damping", "-0.03", "0 or more"},
+                         {"--frequency", "0", "integer from 1"},
+                         {"--split-dim", "-128", "integer from 0"},
+                         {"--threads", "5000", "to 4096"},
+                         {"--seed", "-1", "integer from 0"}}) {
+    const std::string text = refusal({c.flag, c.value});
+    EXPECT_THAT(text, HasSubstr(c.flag)) << c.value;
+    EXPECT_THAT(text, HasSubstr(c.allowed)) << c.flag << " " << c.value;
+    EXPECT_THAT(text, HasSubstr("'" + std::string(c.value) + "'"));
+  }
+}
+
+TEST(Options, ZeroIsAllowedWhereItMeansSomething) {
+  const TrainOptions o = parse({"--learning-rate", "0", "--damping", "0",
+                                "--momentum", "0", "--validation", "0"})
+                             .options;
+  EXPECT_EQ(o.learning_rate, 0.0);
+  EXPECT_EQ(o.damping, 0.0);
+}
+
+TEST(Options, ValueMissingOrGivenTwice) {
+  EXPECT_THAT(refusal({"--epochs"}), HasSubstr("--epochs"));
+  EXPECT_THAT(refusal({"--epochs", "1", "--epochs", "2"}),
+              HasSubstr("--epochs"));
+  EXPECT_THAT(refusal({"--nesterov", "--momentum", "0"}),
+              HasSubstr("--nesterov"));
+}
+
+TEST(Options, HelpShowsEveryFlagAndDefault) {
+  const std::string help = parse({"--help"}).message;
+  for (const char* text : {"--data ",
+                           "--data-dir ",
+                           "--validation N=5000",
+                           "--model ",
+                           "--width ",
+                           "--optimizer NAME=thor",
+                           "--epochs N=",
+                           "--batch N=128",
+                           "--learning-rate ",
+                           "--schedule ",
+                           "--warmup ",
+                           "--momentum X=0.9",
+                           "--nesterov ",
+                           "--weight-decay ",
+                           "--label-smoothing X=0",
+                           "--damping X=",
+                           "--frequency N=20",
+                           "--split-dim N=0",
+                           "--statistics NAME=per-sample",
+                           "--augment ",
+                           "--seed ",
+                           "--threads ",
+                           "--out ",
+                           "thor 0.3, sgd 0.1, adamw 0.001"}) {
+    EXPECT_THAT(help, HasSubstr(text));
+  }
+  EXPECT_THAT(parse({"--version"}).message, HasSubstr("mjolnir "));
+}
+
+TEST(Options, FlagsWithoutEffectAreSaid) {
+  const auto notes =
+      parse({"--optimizer", "sgd", "--damping", "0.1", "--nesterov"}).notes;
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], HasSubstr("--damping"));
+  EXPECT_THAT(notes[0], HasSubstr("sgd"));
+}
+
+TEST(Options, ResolvedFillsWhatSuits) {
+  TrainOptions o;
+  EXPECT_EQ(resolved(o).learning_rate, 0.3);
+  o.optimizer = "adamw";
+  EXPECT_EQ(resolved(o).learning_rate, 0.001);
+  EXPECT_EQ(resolved(o).weight_decay, 0.01);
+  o.optimizer = "sgd";
+  o.learning_rate = 7.0;
+  EXPECT_EQ(resolved(o).learning_rate, 7.0);
+  EXPECT_EQ(resolved(o).width, 16);
+  o.model = "resnet18";
+  EXPECT_EQ(resolved(o).width, 64);
+  EXPECT_NE(resolved(o).augment, "auto");
+}
+
+}  // namespace
+}  // namespace mjolnir::train

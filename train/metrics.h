@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace mjolnir::train {
+
+/** One row of metrics.csv; an empty optional is an empty field. */
+struct MetricsRow {
+  std::string kind;                ///< "step" or "epoch".
+  std::int64_t epoch = 0;          ///< From 1.
+  std::int64_t step = 0;           ///< Optimizer steps so far in the whole run.
+  std::optional<double> loss;      ///< Training: mean since the last row of
+                                   ///< this kind.
+  std::optional<double> accuracy;  ///< Training, 0..1, of the same samples.
+  std::optional<double> validation_loss;
+  std::optional<double> validation_accuracy;
+  std::optional<double> learning_rate;
+  std::optional<double> damping;
+  std::optional<std::int64_t> refreshes;  ///< So far.
+  double seconds = 0.0;                   ///< Since the run began.
+  double images_per_second = 0.0;
+};
+
+/**
+ * metrics.csv: a header, then one complete line per row, written with one
+ * system call, so that a killed run leaves whole lines. Numbers are written
+ * so that they read back as the same double, whatever the locale. The two
+ * time columns come last.
+ */
+class MetricsFile {
+ public:
+  /** Creates or empties the file; throws IoError. */
+  explicit MetricsFile(const std::string& path);
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  /** Appends a row. A write that fails (a full disk) does not stop the run:
+   * one event "metrics", then no more rows are written. */
+  void add(const MetricsRow& row);
+
+  static const char* header();
+
+ private:
+  void write(const std::string& line);
+
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace mjolnir::train

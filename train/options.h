@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <mjolnir/core/error.h>
+
+namespace mjolnir::train {
+
+/** A command line that cannot be run; programs exit 2. */
+class UsageError : public ValueError {
+ public:
+  using ValueError::ValueError;
+};
+
+/**
+ * What a training run is asked to do; each field is the flag of its name.
+ * An empty optional takes the value that suits the optimizer, the model or
+ * the data: see resolved().
+ */
+struct TrainOptions {
+  std::string data = "fashion-mnist";
+  std::string data_dir;            ///< Empty: see docs/training.md.
+  std::int64_t validation = 5000;  ///< Training images set aside.
+  std::string augment = "auto";
+
+  std::string model = "resnet8";
+  std::optional<std::int64_t> width;
+
+  std::string optimizer = "thor";
+  std::int64_t epochs = 5;
+  std::int64_t batch = 128;
+  std::optional<double> learning_rate;
+  std::string schedule = "linear";
+  double warmup = 0.1;  ///< Share of the run's steps.
+  double momentum = 0.9;
+  bool nesterov = false;
+  std::optional<double> weight_decay;
+  double label_smoothing = 0.0;
+
+  double damping = 0.3;
+  std::int64_t frequency = 20;  ///< Steps from one refresh to the next.
+  std::int64_t split_dim = 0;   ///< 0: factors are not cut.
+  std::string statistics = "per-sample";
+
+  std::int64_t seed = 1;
+  std::int64_t threads = 0;  ///< 0: every core this process may use.
+  std::int64_t log_every = 50;
+  std::string out;  ///< Empty: the next free folder below runs/.
+};
+
+/** What parse_command_line() found. */
+struct CommandLine {
+  TrainOptions options;
+  /** Not empty: print it to stdout and exit 0 (--help, --version). */
+  std::string message;
+  /** Flags that were given but mean nothing here, a sentence each. */
+  std::vector<std::string> notes;
+};
+
+/**
+ * Reads the flags of `./mjolnir train`. Throws UsageError for an unknown
+ * flag or value, a wrong type or a value out of range; its text names the
+ * flag, what is allowed, and the nearest spelling.
+ */
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+/** The options with every empty optional filled in and `augment` decided. */
+TrainOptions resolved(TrainOptions options);
+
+}  // namespace mjolnir::train
