@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Read by the tests that build Mjolnir once more in another way. Builds lie
+# beside build/, so that ccache, where there is one, sees the same paths.
+
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$source_dir}
+launcher=()
+if command -v ccache >/dev/null; then
+  launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
+
+# quietly LOG COMMAND...: the output goes to LOG, its end is shown on failure
+quietly() {
+  local log=$1
+  shift
+  if ! "$@" >"$log" 2>&1; then
+    echo "failed: $*"
+    grep -E 'error|FAILED|warning' "$log" | head -n 40 || true
+    tail -n 20 "$log"
+    return 1
+  fi
+}
+
+# build_in FOLDER CMAKE_ARGUMENT...: configures and builds everything there
+build_in() {
+  local folder=$1 started=$SECONDS
+  shift
+  mkdir -p "$folder"
+  (cd "$source_dir" && quietly "$folder/configure.log" \
+    cmake "$@" -B "$folder" -G Ninja "${launcher[@]}")
+  quietly "$folder/build.log" cmake --build "$folder" --parallel "$(nproc)"
+  echo "built ${folder##*/} in $((SECONDS - started)) s"
+}
+
+# run_fast FOLDER: the fast tests of a build; what failed runs again, aloud
+run_fast() {
+  local run=(ctest --test-dir "$1" --parallel "$(nproc)" --no-tests=error)
+  if ! "${run[@]}" -L '^fast$' >"$1/ctest.log" 2>&1; then
+    tail -n 30 "$1/ctest.log"
+    "${run[@]}" --rerun-failed --output-on-failure 2>&1 | cut -c 1-200 |
+      tail -n 200
+    return 1
+  fi
+  grep -E 'tests passed|Total Test time' "$1/ctest.log"
+}
