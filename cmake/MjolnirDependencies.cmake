@@ -17,14 +17,7 @@ if(xtensor_VERSION VERSION_GREATER_EQUAL 0.26)
     "(later ones moved every header). Set xtensor_DIR to an older one; "
     "Debian 12 has 0.24 as libxtensor-dev.")
 endif()
-# OpenBLAS's OpenMP flavour shares our threads. Where several flavours are
-# installed Debian's default is another one; the folder of ours goes first
-# (and into the programs' RPATH).
-if(NOT CMAKE_LIBRARY_ARCHITECTURE STREQUAL "")
-  list(PREPEND CMAKE_LIBRARY_PATH
-       "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp")
-endif()
-set(BLA_VENDOR OpenBLAS)
+include(MjolnirOpenBLAS)
 find_package(BLAS REQUIRED)
 find_package(LAPACK REQUIRED)
 find_package(xtensor-blas REQUIRED)

@@ -2,10 +2,11 @@
 include(CMakePackageConfigHelpers)
 
 # Code compiled for this very CPU must not travel.
-install(CODE "if(\"${MJOLNIR_NATIVE}\")
-  message(FATAL_ERROR \"Configured with MJOLNIR_NATIVE=ON, Mjolnir may fail on \"
-    \"another CPU. Configure with -DMJOLNIR_NATIVE=OFF to install it.\")
-endif()")
+if(MJOLNIR_NATIVE)
+  install(CODE [[
+    message(FATAL_ERROR "Configured with MJOLNIR_NATIVE=ON, Mjolnir may fail "
+      "on another CPU. Configure with -DMJOLNIR_NATIVE=OFF to install it.")]])
+endif()
 
 install(TARGETS mjolnir EXPORT mjolnir-targets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
@@ -37,4 +38,5 @@ write_basic_package_version_file(
 install(FILES "${PROJECT_BINARY_DIR}/mjolnir-config.cmake"
               "${PROJECT_BINARY_DIR}/mjolnir-config-version.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/MjolnirOpenBLAS.cmake"
         DESTINATION "${package}")
