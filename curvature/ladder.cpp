@@ -1,0 +1,71 @@
+#include <mjolnir/curvature/ladder.h>
+
+#include <cmath>
+#include <cstddef>
+
+#include <mjolnir/core/events.h>
+
+namespace mjolnir {
+namespace {
+
+constexpr int most_raises = 3;
+
+std::size_t index(Ladder::Side side) { return static_cast<std::size_t>(side); }
+
+const char* name_of(Ladder::Side side) {
+  return side == Ladder::Side::A ? "A" : "G";
+}
+
+}  // namespace
+
+void Ladder::report(long step, const std::string& what) const {
+  emit(Severity::Warning, "ladder",
+       "layer " + layer_ + ", step " + std::to_string(step) + ": " + what);
+}
+
+double Ladder::factor(Side side) const noexcept {
+  return std::pow(10.0, raised_[index(side)]);
+}
+
+void Ladder::not_finite(long step, const std::string& what) {
+  ++counts_.not_finite;
+  report(step, what + " is not finite");
+}
+
+bool Ladder::raise(Side side, long step, const std::string& why) {
+  int& raised = raised_[index(side)];
+  const std::string failed =
+      std::string("the damped factor ") + name_of(side) + " is " + why;
+  if (raised == most_raises) {
+    report(step, failed + " at 1000 times its damping");
+    return false;
+  }
+  ++raised;
+  ++counts_.raised;
+  report(step, failed + "; its damping is now multiplied by " +
+                   std::to_string(static_cast<int>(factor(side))));
+  return true;
+}
+
+void Ladder::relax(Side side) noexcept {
+  int& raised = raised_[index(side)];
+  if (raised > 0) --raised;
+}
+
+void Ladder::keep(long step) {
+  ++counts_.kept;
+  report(step, "the last good inverse stays in use");
+}
+
+void Ladder::use_scalar(long step, double denominator) {
+  ++counts_.scalar;
+  report(step, "no inverse yet; the gradient is divided by " +
+                   std::to_string(denominator));
+}
+
+void Ladder::skip(long step, const std::string& why) {
+  ++counts_.skipped;
+  report(step, why + "; the tensor is left alone in this step");
+}
+
+}  // namespace mjolnir
