@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include <mjolnir/core/tensor.h>
+#include <mjolnir/io/file.h>
+
+#include "core/detail/dispatch.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "files are little-endian, and are copied as they are");
+
+namespace mjolnir::io::detail {
+
+/** The value whose little-endian bytes start at `from`. */
+template <class T>
+T load(const std::uint8_t* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+/** Appends the elements of a tensor in logical order. */
+inline void write_elements(AtomicFile& file, const Tensor& tensor) {
+  if (tensor.numel() == 0) return;
+  const std::size_t bytes =
+      static_cast<std::size_t>(tensor.numel()) * size_of(tensor.dtype());
+  dispatch_any(tensor.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if (tensor.layout() == Layout::RowMajor) {
+      file.write(tensor.data<T>(), bytes);
+    } else {
+      file.write(tensor.to_vector<T>().data(), bytes);
+    }
+  });
+}
+
+}  // namespace mjolnir::io::detail

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mjolnir/core/tensor.h>
+#include <mjolnir/io/file.h>
+
+namespace mjolnir::io {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+using Metadata = std::map<std::string, std::string>;
+
+/** Content of a safetensors file. */
+struct SafeTensors {
+  NamedTensors tensors;  ///< In the order of the file; row-major.
+  Metadata metadata;     ///< The `__metadata__` entry.
+};
+
+/**
+ * Reads a safetensors file (https://github.com/huggingface/safetensors).
+ * F32, F64, I64 and U8 keep their type, I32 becomes I64, BOOL becomes U8.
+ * Throws IoError with the path and what is wrong for everything the reference
+ * reader refuses, duplicate names, another dtype, a rank above 8. Takes no
+ * more memory than a few times the size of the file, whatever it claims.
+ */
+SafeTensors read_safetensors(const std::string& path);
+
+/** The same from memory; `name` is for the messages. */
+SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name);
+
+/**
+ * Writes a safetensors file as the reference writer does (sorted by element
+ * size, then name; data 8-aligned), elements in logical order, replacing the
+ * file as a whole (AtomicFile). Throws IoError, or ValueError for an undefined
+ * tensor, or a name that comes twice, is "__metadata__" or is not UTF-8.
+ */
+void write_safetensors(const std::string& path, const NamedTensors& tensors,
+                       const Metadata& metadata = {});
+
+}  // namespace mjolnir::io
