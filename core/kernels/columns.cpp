@@ -12,7 +12,17 @@ void sum_columns(std::int64_t rows, std::int64_t columns, const T* x, T* out) {
   for (std::int64_t c = 0; c < columns; ++c) out[c] = static_cast<T>(total[c]);
 }
 
+template <class T>
+void repeat_row(std::int64_t rows, std::int64_t columns, const T* x, T* y) {
+  for_each_element(rows, columns, [=](std::int64_t r, std::int64_t c) {
+    y[r * columns + c] = x[c];
+  });
+}
+
 template void sum_columns(std::int64_t, std::int64_t, const float*, float*);
 template void sum_columns(std::int64_t, std::int64_t, const double*, double*);
+
+template void repeat_row(std::int64_t, std::int64_t, const float*, float*);
+template void repeat_row(std::int64_t, std::int64_t, const double*, double*);
 
 }  // namespace mjolnir::kernels

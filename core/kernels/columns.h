@@ -113,4 +113,12 @@ void for_each_element(std::int64_t rows, std::int64_t columns, F&& f) {
 template <class T>
 void sum_columns(std::int64_t rows, std::int64_t columns, const T* x, T* out);
 
+/**
+ * y[r, c] = x[c].
+ *
+ * x (columns), y (rows, columns).
+ */
+template <class T>
+void repeat_row(std::int64_t rows, std::int64_t columns, const T* x, T* y);
+
 }  // namespace mjolnir::kernels

@@ -52,6 +52,13 @@ TEST(SumColumns, OfNoRowsIsZero) {
   EXPECT_EQ(out, std::vector<float>(3, 0.0f));
 }
 
+TEST(RepeatRow, FillsEveryRow) {
+  const std::vector<float> x{1, 2, 3};
+  std::vector<float> y(6, 9.0f);
+  repeat_row(2, 3, x.data(), y.data());
+  EXPECT_EQ(y, (std::vector<float>{1, 2, 3, 1, 2, 3}));
+}
+
 TEST(SumColumns, KeepsTenMillionFloatsAccurate) {
   const std::int64_t rows = 10'000'000;
   const std::vector<float> x(rows, 0.1f);
