@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+
+#include "bench/report.h"
+
+namespace bench {
+
+/** FLOP/s of the faster of oneDNN and OpenBLAS, sgemm 2048^3, best of 5. */
+double gemm_peak(Report& report);
+
+/** A ResNet-20 on 32x32 images, as a training step. */
+struct StepSize {
+  std::int64_t width = 16;
+  std::int64_t batch = 128;
+};
+
+/** Times training steps and counts their arithmetic and memory; `peak` in
+ * FLOP/s as gemm_peak() gives it, `rounds` of each kind of step. */
+void training_step(Report& report, const StepSize& size, double peak,
+                   int rounds);
+
+/** Compiles a file that includes mjolnir.h, and one that includes four
+ * standard headers. */
+void header_ratio(Report& report);
+
+/** Calls of operator new so far, from all threads. */
+std::int64_t operator_new_calls() noexcept;
+
+}  // namespace bench
