@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/kernels/elementwise.h"
+
+namespace mjolnir::kernels {
+
+// Serial f32 loops over contiguous buffers of n elements.
+using MapLoop = void (*)(Constants constants, std::int64_t n, const float* x,
+                         float* y);
+using MapGradientLoop = void (*)(Constants constants, std::int64_t n,
+                                 const float* saved, const float* dy,
+                                 float* dx);
+// A step of 0 repeats the operand, 1 walks it.
+using ZipLoop = void (*)(std::int64_t n, const float* a, std::int64_t step_a,
+                         const float* b, std::int64_t step_b, float* y);
+
+/** The vector loop of each function, null where there is none. */
+struct VectorLoops {
+  MapLoop (*map)(Unary f);
+  MapGradientLoop (*map_gradient)(Unary f);
+  ZipLoop (*zip)(Binary f);
+};
+
+/** The loops for this CPU. */
+const VectorLoops& vector_loops() noexcept;
+
+}  // namespace mjolnir::kernels

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+namespace mjolnir::kernels {
+
+/** The targets of a cross entropy: labels or probabilities, one is null. */
+template <class T>
+struct Targets {
+  const std::int64_t* labels = nullptr;  // (N)
+  const T* probabilities = nullptr;      // (N,C)
+  double smoothing = 0.0;                // q' = (1 - s) q + s / C
+};
+
+// loss_n = sum_c q'_c (log sum e^(x - m) - (x_c - m)), m = max x of the row
+// x (N,C), loss (N)
+template <class T>
+void cross_entropy(std::int64_t samples, std::int64_t classes, const T* x,
+                   const Targets<T>& targets, T* loss);
+
+// dx = scale dy_n (softmax(x) sum q' - q'); step 0 takes dy_0 for all
+// x, dx (N,C), dy (N) or (1)
+template <class T>
+void cross_entropy_gradient(std::int64_t samples, std::int64_t classes,
+                            const T* x, const Targets<T>& targets, double scale,
+                            const T* dy, std::int64_t step, T* dx);
+
+// loss_i = max(x, 0) - x t + log(1 + e^-|x|)
+// x, t, loss (n)
+template <class T>
+void binary_cross_entropy(std::int64_t n, const T* x, const T* t, T* loss);
+
+}  // namespace mjolnir::kernels

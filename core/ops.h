@@ -1,0 +1,8 @@
+#pragma once
+
+#include <mjolnir/core/ops/elementwise.h>
+#include <mjolnir/core/ops/embedding.h>
+#include <mjolnir/core/ops/loss.h>
+#include <mjolnir/core/ops/matmul.h>
+#include <mjolnir/core/ops/reduce.h>
+#include <mjolnir/core/ops/shape.h>
