@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <mjolnir/core/tensor.h>
+
+namespace mjolnir::testing {
+
+using Tensors = std::vector<Tensor>;
+using OpFunction = std::function<Tensor(const Tensors&)>;
+
+/** An argument of the op under test. */
+struct OpInput {
+  Shape shape;
+  double low = -1.0;  ///< Random elements are drawn from [low, high),
+  double high = 1.0;
+  std::vector<double> kinks;  ///< and moved 0.05 away from these.
+  Tensor fixed;               ///< Or this one, e.g. labels; never
+                              ///< differentiated.
+};
+
+/** A call that must throw. */
+struct OpError {
+  OpFunction run;    ///< Gets the case's inputs in f32.
+  std::string text;  ///< What the message must contain.
+};
+
+/**
+ * One case drives every check of an op (see check_op_case): value of the fast
+ * and the reference kernels, both layouts, gradient, gradient of gradient,
+ * and refusals.
+ */
+struct OpCase {
+  OpCase(std::string case_name, OpFunction function)
+      : name(std::move(case_name)), ops{name}, run(std::move(function)) {}
+
+  std::string name;
+  /** Names given to make_op that this case covers; the case's own to begin
+   * with. */
+  std::vector<std::string> ops;
+  std::vector<OpInput> inputs;
+  OpFunction run;
+
+  /** The definition, element by element in logical order, from inputs in
+   * f64; optional, in code that shares nothing with the op. */
+  std::function<std::vector<double>(const Tensors&)> expected;
+  /** Sum of the |terms| that each output element adds up, on f64 inputs;
+   * without it, the output's own size. */
+  OpFunction terms;
+  /** How many terms that are (K of the tolerance). */
+  double terms_count = 1.0;
+
+  bool differentiable = true;
+  /** Whether an integer input or two float dtypes must be refused. */
+  bool refuses_dtypes = true;
+  std::vector<OpError> errors;
+  /** Step of the central differences, 0 for the checker's own; a linear op
+   * through f32 needs a large one. */
+  double step = 0.0;
+
+  // The same as a sentence: OpCase("relu", f).input({2,3}).kinks({0}) ...
+  OpCase& input(const Shape& shape, double low = -1.0, double high = 1.0);
+  OpCase& kinks(const std::vector<double>& values);  ///< of the last input
+  OpCase& constant(const Tensor& value);
+  OpCase& covers(const std::vector<std::string>& names);
+  OpCase& equals(std::function<std::vector<double>(const Tensors&)> f);
+  OpCase& sums(double count, OpFunction absolute_terms);
+  OpCase& refuses(const std::string& text, OpFunction call);
+  OpCase& not_differentiable();
+  OpCase& any_dtype();
+};
+
+/** All cases, in the order in which they were added. */
+std::vector<OpCase>& op_cases();
+
+/** Adds cases before main(): `const AddOpCases added([](auto& cases) {...});`
+ */
+struct AddOpCases {
+  explicit AddOpCases(const std::function<void(std::vector<OpCase>&)>& add) {
+    add(op_cases());
+  }
+};
+
+/** Runs every check of a case; failures are reported to GoogleTest. */
+void check_op_case(const OpCase& c);
+
+}  // namespace mjolnir::testing
