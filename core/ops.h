@@ -1,8 +1,10 @@
 #pragma once
 
+#include <mjolnir/core/ops/conv.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/embedding.h>
 #include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/matmul.h>
+#include <mjolnir/core/ops/pool.h>
 #include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/core/ops/shape.h>
