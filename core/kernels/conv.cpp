@@ -78,8 +78,12 @@ void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx) {
   const std::int64_t positions = s.out_h() * s.out_w(), tile = tile_rows(s);
   const std::int64_t O = s.out_channels, Og = s.group_outputs(), D = s.patch();
   const std::int64_t image = s.in_h * s.in_w * s.in_channels;
-  // Windows overlap within an image only: one image is one thread's.
-  parallel_for(s.batch, 1, [&](std::int64_t n0, std::int64_t n1) {
+  // Windows overlap within an image only: one image is one thread's, and a
+  // thread gets images of 2^16 products at least.
+  const std::int64_t products = positions * O * D;
+  const std::int64_t grain = std::max<std::int64_t>(
+      1, (1 << 16) / std::max<std::int64_t>(products, 1));
+  parallel_for(s.batch, grain, [&](std::int64_t n0, std::int64_t n1) {
     Scratch<T> scratch(tile * D);
     std::fill(dx + n0 * image, dx + n1 * image, T(0));
     for (std::int64_t n = n0; n < n1; ++n) {
