@@ -48,6 +48,19 @@ void update_running(std::int64_t rows, std::int64_t columns, double momentum,
 }
 
 template <class T>
+void fixed_moments(std::int64_t columns, const T* running_mean,
+                   const T* running_variance, double* mean, double* variance) {
+  std::copy_n(running_mean, columns, mean);
+  std::copy_n(running_variance, columns, variance);
+}
+
+void invert_std(std::int64_t columns, double epsilon, double* variance) {
+  for (std::int64_t c = 0; c < columns; ++c) {
+    variance[c] = 1 / std::sqrt(variance[c] + epsilon);
+  }
+}
+
+template <class T>
 void batch_norm_forward(std::int64_t rows, std::int64_t columns, const T* x,
                         const double* mean, const double* inverse_std,
                         const T* w, const T* b, T* y) {
@@ -126,6 +139,8 @@ void batch_norm_backward(std::int64_t rows, std::int64_t columns, bool training,
                                double*);                                      \
   template void update_running(std::int64_t, std::int64_t, double,            \
                                const double*, const double*, T*, T*);         \
+  template void fixed_moments(std::int64_t, const T*, const T*, double*,      \
+                              double*);                                       \
   template void batch_norm_forward(std::int64_t, std::int64_t, const T*,      \
                                    const double*, const double*, const T*,    \
                                    const T*, T*);                             \

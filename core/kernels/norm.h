@@ -30,6 +30,15 @@ void update_running(std::int64_t rows, std::int64_t columns, double momentum,
                     const double* mean, const double* variance, T* running_mean,
                     T* running_variance);
 
+/** The running moments as the doubles that batch_norm_forward takes; all
+ * (C). */
+template <class T>
+void fixed_moments(std::int64_t columns, const T* running_mean,
+                   const T* running_variance, double* mean, double* variance);
+
+/** variance[c] becomes 1 / sqrt(variance[c] + epsilon); (C). */
+void invert_std(std::int64_t columns, double epsilon, double* variance);
+
 /**
  * y[r,c] = (x[r,c] - mean[c]) inverse_std[c] w[c] + b[c]
  * (Ioffe & Szegedy, "Batch normalization", 2015).
