@@ -106,6 +106,12 @@ AllocatorStatistics allocator_statistics() noexcept {
   return c.statistics;
 }
 
+void reset_allocator_peak() noexcept {
+  Cache& c = cache();
+  const std::lock_guard<std::mutex> lock(c.mutex);
+  c.statistics.peak = c.statistics.in_use;
+}
+
 void set_cache_limit(std::size_t bytes) noexcept {
   Cache& c = cache();
   const std::lock_guard<std::mutex> lock(c.mutex);

@@ -10,11 +10,14 @@ struct AllocatorStatistics {
   std::int64_t hits = 0;    ///< Requests served from the cache.
   std::int64_t misses = 0;  ///< Requests that had to ask the system.
   std::size_t in_use = 0;   ///< Held by tensors now.
-  std::size_t peak = 0;     ///< Largest in_use so far.
+  std::size_t peak = 0;     ///< Largest in_use since the last reset.
   std::size_t cached = 0;   ///< Freed and kept for reuse.
 };
 
 AllocatorStatistics allocator_statistics() noexcept;
+
+/** Starts the measurement of the peak again, from what is in use now. */
+void reset_allocator_peak() noexcept;
 
 /**
  * Most bytes kept for reuse (default 4 GiB); more is given back to the system
