@@ -37,6 +37,12 @@ class Module {
   /** One line for print(): type and options, e.g. "Dense(in=8, out=10)". */
   virtual std::string describe() const;
 
+  /** Calls `visit` with the dotted name and the place of every registered
+   * parameter and buffer, in state() order; a tensor under several names is
+   * visited under each. */
+  void visit_tensors(
+      const std::function<void(const std::string&, Tensor&)>& visit);
+
   /** Every parameter, own ones first, then the children's, in order. */
   std::vector<Tensor> parameters() const;
   std::vector<NamedTensor> named_parameters() const;
@@ -50,12 +56,13 @@ class Module {
       const noexcept {
     return children_;
   }
-  /** This module and all below it, with dotted names ("" for itself). */
+  /** This module and all below it, each once, with dotted names ("" for
+   * itself). */
   std::vector<std::pair<std::string, Module*>> named_modules();
   std::vector<std::pair<std::string, const Module*>> named_modules() const;
   /** Copies values by name from another module's state. Throws ValueError
    * that lists every missing, extra or differing name. */
-  void load_state(const std::vector<NamedTensor>& state);
+  void load_state(const std::vector<NamedTensor>& state) const;
 
   /** Number of trainable elements (frozen ones not counted). */
   std::int64_t parameter_count() const;
@@ -68,6 +75,8 @@ class Module {
 
   /** Turns gradients of all parameters off (or on again). */
   void freeze(bool frozen = true);
+  /** Forgets the gradients of all parameters and what the observers of its
+   * layers gathered. */
   void zero_grad();
 
   /** The module as a tree with shapes and counts, a line each. */
@@ -81,12 +90,22 @@ class Module {
   void add(std::string name, Tensor& parameter);
   /** Registers a buffer: state that is saved but not trained. */
   void add_buffer(std::string name, Tensor& buffer);
-  /** Called after train()/eval() changed the mode. */
+  /**
+   * Makes this module equal to `source`, a module with the same tree of names:
+   * values, which tensors want a gradient, the mode of every module, and which
+   * names share one tensor. What clone() ends with. Throws ValueError if the
+   * trees differ.
+   */
+  void copy_from(const Module& source);
+  /** Called on every module of the tree after train() or eval(). */
   virtual void on_mode_change() {}
 
-  void check_name(const std::string& name) const;
-
  private:
+  void check_name(const std::string& name) const;
+  void check_same_tree(const Module& other, const std::string& path) const;
+  void print(const std::string& name, const std::string& indent,
+             std::string& out) const;
+
   std::vector<std::pair<std::string, Module*>> children_;
   std::vector<std::pair<std::string, Tensor*>> parameters_;
   std::vector<std::pair<std::string, Tensor*>> buffers_;
