@@ -23,9 +23,9 @@ enum class CurvatureKind : std::uint8_t { Conv2d, Dense, Embedding };
 struct CurvatureRecord {
   CurvatureKind kind = CurvatureKind::Dense;
   Tensor x;  ///< Conv2d (N,C,H,W); Dense (N,...,D_in); Embedding ids (N,...).
-  Tensor dout;              ///< Conv2d (N,O,H',W'); otherwise (N,...,D_out).
-  Conv2dGeometry geometry;  ///< Conv2d only.
-  std::int64_t groups = 1;
+  Tensor dout;               ///< Conv2d (N,O,H',W'); otherwise (N,...,D_out).
+  Conv2dGeometry geometry;   ///< Conv2d only.
+  std::int64_t rows = 0;     ///< Of the weight: O, or V of an Embedding.
   std::int64_t samples = 0;  ///< N; counted once per pass.
   std::uint64_t pass = 0;    ///< Unique per backward call.
 };
@@ -121,7 +121,8 @@ class CurvatureSource {
 
  protected:
   /** Called by the layer's forward: y = layer(x). Hands (x, dy) to the
-   * observers in every backward pass through y. Free when dormant. */
+   * observers in every backward pass through y. Free when dormant. Without
+   * `samples` the first axis of x counts them. */
   void watch(const Tensor& x, const Tensor& y,
              const Conv2dGeometry& geometry = {}, std::int64_t samples = -1);
 

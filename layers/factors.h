@@ -51,9 +51,12 @@ class FactorObserver : public CurvatureObserver {
  protected:
   /** Opens a record: drops sums of another kind, counts samples once a pass. */
   void begin(const CurvatureRecord& record);
-  /** S_G += dy^T dy, of dy (P,O). */
-  void add_g(const Tensor& dout, CurvatureKind kind);
+  /** The same for add_gradient(), which belongs to no pass. */
+  void begin_by_hand();
+  /** P_A, tr S_A and, when it collects factors, S_A. */
   void add_a(const CurvatureRecord& record);
+  /** P_G, tr S_G and, with `factors`, S_G. */
+  void add_g(const Tensor& dout, CurvatureKind kind, bool factors);
 
   FactorSums sums_;
   std::uint64_t pass_ = 0;  ///< Of the last record.

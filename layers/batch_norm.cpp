@@ -1,0 +1,50 @@
+#include <mjolnir/core/error.h>
+#include <mjolnir/core/ops/norm.h>
+#include <mjolnir/layers/batch_norm.h>
+#include <mjolnir/layers/window.h>
+
+namespace mjolnir {
+
+BatchNorm2d::BatchNorm2d(const BatchNorm2dOptions& options)
+    : options_(options) {
+  require_at_least("BatchNorm2d", "channels", options.channels, 1);
+  if (!(options.epsilon > 0))
+    throw ValueError("[BatchNorm2d] expected epsilon > 0, got " +
+                     std::to_string(options.epsilon));
+  if (!(options.momentum >= 0 && options.momentum <= 1))
+    throw ValueError("[BatchNorm2d] expected momentum in [0,1], got " +
+                     std::to_string(options.momentum));
+  const Shape shape{options.channels};
+  weight = Tensor::ones(shape, {options.dtype});
+  bias = Tensor::zeros(shape, {options.dtype});
+  running_mean = Tensor::zeros(shape, {options.dtype});
+  running_var = Tensor::ones(shape, {options.dtype});
+  num_batches_tracked = Tensor::scalar(0, DType::I64);
+  add("weight", weight);
+  add("bias", bias);
+  add_buffer("running_mean", running_mean);
+  add_buffer("running_var", running_var);
+  add_buffer("num_batches_tracked", num_batches_tracked);
+}
+
+Tensor BatchNorm2d::operator()(const Tensor& x) {
+  BatchNormOptions options;
+  options.training = training();
+  options.momentum = options_.momentum;
+  options.epsilon = options_.epsilon;
+  Tensor y = batch_norm(x, weight, bias, running_mean, running_var, options);
+  if (training()) ++*num_batches_tracked.mutable_data<std::int64_t>();
+  return y;
+}
+
+std::unique_ptr<Module> BatchNorm2d::clone() const {
+  auto copy = std::make_unique<BatchNorm2d>(options_);
+  copy->copy_from(*this);
+  return copy;
+}
+
+std::string BatchNorm2d::describe() const {
+  return "BatchNorm2d(channels=" + std::to_string(options_.channels) + ")";
+}
+
+}  // namespace mjolnir

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <mjolnir/layers/module.h>
+
+namespace mjolnir {
+
+/** Options of BatchNorm2d. */
+struct BatchNorm2dOptions {
+  std::int64_t channels = 0;  ///< At least 1.
+  double epsilon = 1e-5;      ///< Added to the variance; positive.
+  double momentum = 0.1;      ///< Weight of the new batch, in [0,1].
+  DType dtype = DType::F32;
+};
+
+/**
+ * Batch normalization (Ioffe & Szegedy, 2015) of axis 1 of (N,C,H,W) or (N,C):
+ * with the batch's statistics in training, which also move the running ones
+ * (their variance is the unbiased one, as in PyTorch); with the running ones
+ * in evaluation. Buffers running_mean, running_var, num_batches_tracked.
+ * Throws ValueError for an option out of its domain.
+ */
+class BatchNorm2d : public Module {
+ public:
+  explicit BatchNorm2d(const BatchNorm2dOptions& options);
+
+  Tensor operator()(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string describe() const override;
+
+  Tensor weight;               ///< (C), 1 at first.
+  Tensor bias;                 ///< (C), 0 at first.
+  Tensor running_mean;         ///< (C), 0 at first.
+  Tensor running_var;          ///< (C), 1 at first.
+  Tensor num_batches_tracked;  ///< Scalar I64: training passes so far.
+
+ private:
+  BatchNorm2dOptions options_;
+};
+
+}  // namespace mjolnir

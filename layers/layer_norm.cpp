@@ -1,0 +1,38 @@
+#include <mjolnir/core/error.h>
+#include <mjolnir/core/ops/norm.h>
+#include <mjolnir/layers/layer_norm.h>
+#include <mjolnir/layers/window.h>
+
+namespace mjolnir {
+
+LayerNorm::LayerNorm(const LayerNormOptions& options) : options_(options) {
+  if (options.shape.empty())
+    throw ValueError("[LayerNorm] expected a shape of at least one axis");
+  for (const std::int64_t length : options.shape)
+    require_at_least("LayerNorm", "shape", length, 1);
+  if (!(options.epsilon > 0))
+    throw ValueError("[LayerNorm] expected epsilon > 0, got " +
+                     std::to_string(options.epsilon));
+  weight = Tensor::ones(Shape(options.shape), {options.dtype});
+  bias = Tensor::zeros(Shape(options.shape), {options.dtype});
+  add("weight", weight);
+  add("bias", bias);
+}
+
+Tensor LayerNorm::operator()(const Tensor& x) {
+  return layer_norm(x, weight, bias,
+                    static_cast<std::int64_t>(options_.shape.size()),
+                    options_.epsilon);
+}
+
+std::unique_ptr<Module> LayerNorm::clone() const {
+  auto copy = std::make_unique<LayerNorm>(options_);
+  copy->copy_from(*this);
+  return copy;
+}
+
+std::string LayerNorm::describe() const {
+  return "LayerNorm" + weight.shape().str();
+}
+
+}  // namespace mjolnir
