@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <mjolnir/layers/dense.h>
+#include <mjolnir/layers/initializers.h>
+
+namespace mjolnir {
+
+/** Options of DenseThor: MindSpore's arguments, names and defaults. */
+struct DenseThorOptions {
+  std::int64_t in_channels = 0;   ///< Input features, at least 1.
+  std::int64_t out_channels = 0;  ///< Output features, at least 1.
+  Initializer weight_init = "normal";
+  Initializer bias_init = "zeros";
+  bool has_bias = true;
+  /** See DenseOptions: T = 1 and N counts positions of x (N,S,in). */
+  bool positions_are_samples = false;
+  DType dtype = DType::F32;
+};
+
+/**
+ * A Dense with the arguments, defaults and refusals of MindSpore's DenseThor,
+ * which from birth sums its Kronecker factors in every backward pass. For x
+ * (N,S,in) T = S, for a loss averaged over samples. Throws ValueError that
+ * names layer, argument and value; a bias_init without bias is a warning event
+ * (topic "initializer").
+ */
+class DenseThor : public Dense {
+ public:
+  DenseThor(const DenseThorOptions& options, Generator& rng);
+
+  std::unique_ptr<Module> clone() const override;
+  std::string describe() const override;
+
+ private:
+  explicit DenseThor(const DenseThorOptions& options);
+
+  DenseThorOptions thor_options_;
+};
+
+}  // namespace mjolnir
