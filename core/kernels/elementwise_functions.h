@@ -222,7 +222,7 @@ struct Gelu {
   }
 };
 
-// y = min(max(x, p), q), NaN stays NaN; the gradient passes at both edges
+// y = min(max(x, p), q), NaN stays NaN; the gradient is 0 at both edges
 struct Clamp {
   template <class V>
   static V forward(V x, V p, V q) {
@@ -230,7 +230,7 @@ struct Clamp {
   }
   template <class V>
   static V gradient(V x, V dy, V p, V q) {
-    return choose(x < p, V(0), choose(x > q, V(0), dy));
+    return choose(x <= p, V(0), choose(x >= q, V(0), dy));
   }
 };
 
