@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 namespace mjolnir::detail {
 
@@ -17,7 +19,12 @@ void release(void* memory, std::size_t bytes) noexcept;
 class Storage {
  public:
   explicit Storage(std::size_t bytes) : data_(allocate(bytes)), bytes_(bytes) {}
-  ~Storage() { release(data_, bytes_); }
+  /** Memory of others, which `owner` keeps alive. */
+  Storage(void* data, std::size_t bytes, std::shared_ptr<void> owner)
+      : data_(data), bytes_(bytes), owner_(std::move(owner)) {}
+  ~Storage() {
+    if (!owner_) release(data_, bytes_);
+  }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
@@ -31,6 +38,7 @@ class Storage {
  private:
   void* data_;
   std::size_t bytes_;
+  std::shared_ptr<void> owner_;  // null: data_ came from allocate()
   std::atomic<std::uint64_t> version_{0};
 };
 
