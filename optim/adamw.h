@@ -1,0 +1,45 @@
+#pragma once
+
+#include <vector>
+
+#include <mjolnir/optim/optimizer.h>
+
+namespace mjolnir::optim {
+
+struct AdamWOptions {
+  Schedule learning_rate = 1e-3;
+  double beta1 = 0.9;          ///< In [0, 1).
+  double beta2 = 0.999;        ///< In [0, 1).
+  double epsilon = 1e-8;       ///< At least 0.
+  double weight_decay = 1e-2;  ///< Decoupled from the gradient.
+  DecayFilter decay_filter;    ///< Empty: every parameter decays.
+  GradientClip clip;
+};
+
+/**
+ * Adam with decoupled weight decay (Loshchilov & Hutter, 2019), as PyTorch's
+ * AdamW. With t the steps in which this parameter had a gradient:
+ * w <- (1 - eta wd) w; m <- b1 m + (1 - b1) g; s <- b2 s + (1 - b2) g^2;
+ * w <- w - eta m / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + epsilon).
+ */
+class AdamW final : public Optimizer {
+ public:
+  /** Throws ValueError for an option outside its domain, and as Optimizer. */
+  explicit AdamW(const Module& module, const AdamWOptions& options = {});
+  explicit AdamW(const std::vector<ParameterGroup>& groups,
+                 const AdamWOptions& options = {});
+
+  void step() override;
+
+ private:
+  struct State {
+    Tensor first;   ///< m
+    Tensor second;  ///< s
+    long steps = 0;
+  };
+
+  AdamWOptions options_;
+  std::vector<State> state_;  ///< By parameter; undefined before use.
+};
+
+}  // namespace mjolnir::optim

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/detail/parallel.h"
+
+namespace mjolnir::optim::kernels {
+
+/** One step of momentum for one parameter, as Sgd and Thor take it. */
+template <class T>
+struct MomentumStep {
+  T learning_rate = 0;
+  T momentum = 0;
+  T carry = 0;  ///< What v keeps of itself: momentum, or 0 in a first step.
+  T gain = 1;   ///< What v takes of d: 1 - dampening, or 1 in a first step.
+  T weight_decay = 0;
+  T gradient_scale = 1;
+  T scale = 1;  ///< Of gradient and decay together.
+  bool nesterov = false;
+};
+
+/**
+ * d = scale (gradient_scale g + weight_decay w)
+ * v <- carry v + gain d
+ * w <- w - learning_rate u, with u = v, or d + momentum v (Nesterov), or d
+ * where there is no v.
+ * w, g, v (n); v may be null. Unless Write, nothing is changed; returns
+ * whether every new w is finite.
+ */
+template <bool Write, bool Velocity, bool Nesterov, class T>
+bool momentum_loop(std::int64_t n, T* w, const T* g, T* v,
+                   const MomentumStep<T>& step) {
+  std::atomic<bool> finite{true};
+  parallel_for(
+      n, std::int64_t{1} << 15, [&](std::int64_t begin, std::int64_t end) {
+        const MomentumStep<T> s = step;
+        T poison = 0;
+#pragma omp simd reduction(+ : poison)
+        for (std::int64_t i = begin; i < end; ++i) {
+          const T d =
+              s.scale * (s.gradient_scale * g[i] + s.weight_decay * w[i]);
+          T u = d;
+          if constexpr (Velocity) {
+            const T velocity = s.carry * v[i] + s.gain * d;
+            if constexpr (Write) v[i] = velocity;
+            u = Nesterov ? d + s.momentum * velocity : velocity;
+          }
+          const T moved = w[i] - s.learning_rate * u;
+          if constexpr (Write) {
+            w[i] = moved;
+          } else {
+            poison += moved * T{0};
+          }
+        }
+        if (!(poison == T{0})) finite = false;
+      });
+  return finite;
+}
+
+template <bool Write, class T>
+bool momentum_dispatch(std::int64_t n, T* w, const T* g, T* v,
+                       const MomentumStep<T>& step) {
+  if (v == nullptr) return momentum_loop<Write, false, false>(n, w, g, v, step);
+  if (step.nesterov) {
+    return momentum_loop<Write, true, true>(n, w, g, v, step);
+  }
+  return momentum_loop<Write, true, false>(n, w, g, v, step);
+}
+
+/** Takes the step; see momentum_loop. */
+template <class T>
+void momentum_step(std::int64_t n, T* w, const T* g, T* v,
+                   const MomentumStep<T>& step) {
+  momentum_dispatch<true>(n, w, g, v, step);
+}
+
+/** True if momentum_step() would leave every w finite; changes nothing. */
+template <class T>
+bool momentum_step_is_finite(std::int64_t n, const T* w, const T* g, const T* v,
+                             const MomentumStep<T>& step) {
+  return momentum_dispatch<false>(n, const_cast<T*>(w), g, const_cast<T*>(v),
+                                  step);
+}
+
+}  // namespace mjolnir::optim::kernels

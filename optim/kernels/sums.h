@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "core/detail/parallel.h"
+
+namespace mjolnir::optim::kernels {
+
+/**
+ * sum_i x_i y_i in double. Summed in blocks of a fixed length and then in
+ * order, so that the result does not depend on the number of threads.
+ * x, y (n)
+ */
+template <class T>
+double dot(std::int64_t n, const T* x, const T* y) {
+  constexpr std::int64_t block = std::int64_t{1} << 13;
+  std::vector<double> partial(
+      static_cast<std::size_t>((n + block - 1) / block));
+  parallel_for(static_cast<std::int64_t>(partial.size()), 4,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t b = begin; b < end; ++b) {
+                   const std::int64_t stop = std::min(n, (b + 1) * block);
+                   double sum = 0;
+#pragma omp simd reduction(+ : sum)
+                   for (std::int64_t i = b * block; i < stop; ++i) {
+                     sum +=
+                         static_cast<double>(x[i]) * static_cast<double>(y[i]);
+                   }
+                   partial[static_cast<std::size_t>(b)] = sum;
+                 }
+               });
+  double total = 0;
+  for (const double sum : partial) total += sum;
+  return total;
+}
+
+/** sum_i (a x_i + b y_i)^2 in double, as dot(). */
+template <class T>
+double squared_norm_of_sum(std::int64_t n, double a, const T* x, double b,
+                           const T* y) {
+  return a * a * dot(n, x, x) + 2.0 * a * b * dot(n, x, y) +
+         b * b * dot(n, y, y);
+}
+
+/** Clamps x (n) to [-limit, limit] into y (n). */
+template <class T>
+void clamp_to(std::int64_t n, const T* x, T limit, T* y) {
+  parallel_for(n, std::int64_t{1} << 15,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   y[i] = std::min(std::max(x[i], -limit), limit);
+                 }
+               });
+}
+
+}  // namespace mjolnir::optim::kernels

@@ -1,0 +1,201 @@
+#include <mjolnir/optim/optimizer.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <utility>
+
+#include <mjolnir/core/error.h>
+
+#include "core/detail/dispatch.h"
+#include "core/detail/finite.h"
+#include "optim/detail/require.h"
+#include "optim/kernels/sums.h"
+
+namespace mjolnir::optim {
+namespace {
+
+std::string prefix(const char* name) { return "[" + std::string(name) + "] "; }
+
+bool is_finite(const Tensor& x) {
+  return dispatch_float("optimizer", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    return mjolnir::detail::all_finite_parallel(x.data<T>(), x.numel());
+  });
+}
+
+double squared_norm(const Tensor& x) {
+  return dispatch_float("optimizer", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    return kernels::dot(x.numel(), x.data<T>(), x.data<T>());
+  });
+}
+
+Tensor clamped(const Tensor& x, double limit) {
+  const Tensor y = Tensor::empty_like(x);
+  dispatch_float("optimizer", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    kernels::clamp_to(x.numel(), x.data<T>(), static_cast<T>(limit),
+                      y.mutable_data<T>());
+  });
+  return y;
+}
+
+}  // namespace
+
+Optimizer::~Optimizer() = default;
+
+Optimizer::Optimizer(const Module& module, Common common)
+    : common_(std::move(common)), module_(&module) {
+  check_common();
+  ParameterGroup group;
+  group.parameters = module.named_parameters();
+  add(group);
+  if (parameters_.empty()) {
+    throw ValueError(prefix(name()) + "the module has no parameters");
+  }
+}
+
+Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, Common common)
+    : common_(std::move(common)) {
+  check_common();
+  for (const ParameterGroup& group : groups) add(group);
+  if (parameters_.empty()) {
+    throw ValueError(prefix(name()) + "got no parameters");
+  }
+}
+
+void Optimizer::check_common() const {
+  detail::require_at_least_zero(name(), "weight_decay", common_.weight_decay);
+  value_of(common_.learning_rate, "learning rate");
+  if (common_.clip.kind != GradientClip::Kind::None) {
+    detail::require_positive(name(), "a clip limit", common_.clip.limit);
+  }
+}
+
+void Optimizer::add(const ParameterGroup& group) {
+  if (group.weight_decay) {
+    detail::require_at_least_zero(name(), "weight_decay of a group",
+                                  *group.weight_decay);
+  }
+  if (group.learning_rate) value_of(*group.learning_rate, "learning rate");
+  std::unordered_map<const void*, std::string> seen;
+  for (const Parameter& p : parameters_) seen[p.tensor.impl().get()] = p.name;
+  for (const auto& [label, tensor] : group.parameters) {
+    const std::string text = prefix(name()) + "parameter " + label;
+    if (!tensor.defined()) throw ValueError(text + " is undefined");
+    if (!is_floating(tensor.dtype())) {
+      throw ValueError(text + " is " + name_of(tensor.dtype()) +
+                       ", expected f32 or f64");
+    }
+    if (!tensor.is_leaf()) {
+      throw ValueError(text + " is the result of an op, expected a leaf");
+    }
+    const auto [place, fresh] = seen.emplace(tensor.impl().get(), label);
+    if (!fresh) {
+      throw ValueError(text + " was given twice, the first time as " +
+                       place->second);
+    }
+    const bool decays =
+        !common_.decay_filter || common_.decay_filter(label, tensor);
+    parameters_.push_back({label, tensor, groups_.size(), decays});
+  }
+  groups_.push_back({group.learning_rate, group.weight_decay});
+}
+
+void Optimizer::zero_grad() {
+  for (const Parameter& p : parameters_) p.tensor.zero_grad();
+}
+
+double Optimizer::value_of(const Schedule& schedule, const char* what) const {
+  const double value = schedule(steps_);
+  if (!(value >= 0.0) || std::isinf(value)) {
+    throw ValueError(prefix(name()) + "expected a " + what +
+                     " of at least 0 at step " + std::to_string(steps_) +
+                     ", got " + std::to_string(value));
+  }
+  return value;
+}
+
+double Optimizer::learning_rate() const {
+  return value_of(common_.learning_rate, "learning rate");
+}
+
+std::vector<NamedTensor> Optimizer::named_parameters() const {
+  std::vector<NamedTensor> named;
+  for (const Parameter& p : parameters_) named.emplace_back(p.name, p.tensor);
+  return named;
+}
+
+void Optimizer::check_module() const {
+  if (module_ == nullptr) return;
+  const std::vector<NamedTensor> now = module_->named_parameters();
+  const auto changed = [&](const std::string& what) {
+    return ValueError(prefix(name()) + what +
+                      " since the optimizer was made; make a new optimizer");
+  };
+  if (now.size() != parameters_.size()) {
+    throw changed("the module's parameters went from " +
+                  std::to_string(parameters_.size()) + " to " +
+                  std::to_string(now.size()));
+  }
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const Parameter& p = parameters_[i];
+    if (now[i].second.impl() == p.tensor.impl()) continue;
+    throw changed("parameter " + p.name + " of shape " +
+                  p.tensor.shape().str() + " was replaced by one of shape " +
+                  now[i].second.shape().str());
+  }
+}
+
+std::vector<Optimizer::Update> Optimizer::begin_step() const {
+  check_module();
+  std::vector<double> rates;
+  for (const Group& group : groups_) {
+    rates.push_back(value_of(
+        group.learning_rate ? *group.learning_rate : common_.learning_rate,
+        "learning rate"));
+  }
+  std::vector<Update> updates;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& p = parameters_[i];
+    const Tensor gradient = p.tensor.grad();
+    if (!gradient.defined()) continue;
+    if (!is_finite(gradient)) {
+      throw NumericalError(prefix(name()) + "the gradient of " + p.name +
+                           " is not finite at step " + std::to_string(steps_) +
+                           "; no parameter was changed");
+    }
+    Update update;
+    update.index = i;
+    update.parameter = p.tensor;
+    update.gradient = gradient.detach().to(p.tensor.layout());
+    update.learning_rate = rates[p.group];
+    if (p.decays) {
+      update.weight_decay =
+          groups_[p.group].weight_decay.value_or(common_.weight_decay);
+    }
+    updates.push_back(std::move(update));
+  }
+  if (updates.empty()) {
+    throw ValueError(prefix(name()) +
+                     "no parameter has a gradient; call backward() on the "
+                     "loss before step()");
+  }
+  clip(updates);
+  return updates;
+}
+
+void Optimizer::clip(std::vector<Update>& updates) const {
+  const double limit = common_.clip.limit;
+  if (common_.clip.kind == GradientClip::Kind::Value) {
+    for (Update& u : updates) u.gradient = clamped(u.gradient, limit);
+  } else if (common_.clip.kind == GradientClip::Kind::Norm) {
+    double sum = 0.0;
+    for (const Update& u : updates) sum += squared_norm(u.gradient);
+    const double scale = std::min(1.0, limit / (std::sqrt(sum) + 1e-6));
+    for (Update& u : updates) u.gradient_scale = scale;
+  }
+}
+
+}  // namespace mjolnir::optim

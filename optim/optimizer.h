@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <mjolnir/core/tensor.h>
+#include <mjolnir/layers/module.h>
+#include <mjolnir/optim/schedule.h>
+
+namespace mjolnir::optim {
+
+/** Parameters that share settings; what is unset comes from the options. */
+struct ParameterGroup {
+  std::vector<NamedTensor> parameters;
+  std::optional<Schedule> learning_rate;
+  std::optional<double> weight_decay;
+};
+
+/** Whether weight decay applies to a parameter. */
+using DecayFilter =
+    std::function<bool(const std::string& name, const Tensor& parameter)>;
+
+/** How gradients are bounded before an optimizer uses them. */
+struct GradientClip {
+  enum class Kind : std::uint8_t { None, Norm, Value };
+
+  Kind kind = Kind::None;
+  double limit = 0.0;
+
+  /** All gradients together scaled by min(1, limit / (norm + 1e-6)). */
+  static GradientClip norm(double limit) { return {Kind::Norm, limit}; }
+  /** Each element clamped to [-limit, limit]. */
+  static GradientClip value(double limit) { return {Kind::Value, limit}; }
+};
+
+/**
+ * What every optimizer shares: the parameters and their groups, the step
+ * counter, and the checks. It reads gradients and never writes them; state is
+ * kept by parameter index. A parameter without a gradient is skipped in that
+ * step. Frozen parameters may be in the list.
+ */
+class Optimizer {
+ public:
+  virtual ~Optimizer();
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /** Forgets every gradient: a new step begins. */
+  virtual void zero_grad();
+
+  /**
+   * Moves the parameters by their gradients and counts one step. Throws
+   * ValueError if no parameter has a gradient, a schedule gives a negative
+   * value or a NaN, or the module's parameters were replaced, and
+   * NumericalError for a NaN or infinite gradient, naming the parameter; all
+   * before any parameter or state is touched.
+   */
+  virtual void step() = 0;
+
+  /** Steps taken so far. */
+  long steps() const noexcept { return steps_; }
+  /** The options' learning rate at the step to come. */
+  double learning_rate() const;
+  /** Parameters by name, in the order of their indices. */
+  std::vector<NamedTensor> named_parameters() const;
+
+ protected:
+  /** What the constructor of an optimizer hands down. */
+  struct Common {
+    const char* name = "optimizer";  ///< Prefix of error texts.
+    Schedule learning_rate = 0.0;
+    double weight_decay = 0.0;
+    DecayFilter decay_filter;
+    GradientClip clip;
+  };
+
+  /** All parameters of a module, which must outlive the optimizer. */
+  Optimizer(const Module& module, Common common);
+  /** Throws ValueError for no parameter at all, one given twice, one that is
+   * undefined, not floating or not a leaf. */
+  Optimizer(const std::vector<ParameterGroup>& groups, Common common);
+
+  struct Parameter {
+    std::string name;
+    Tensor tensor;
+    std::size_t group = 0;
+    bool decays = true;
+  };
+
+  /** What one parameter needs in one step. */
+  struct Update {
+    std::size_t index = 0;  ///< Of the parameter.
+    Tensor parameter;
+    Tensor gradient;  ///< In the parameter's layout; read only.
+    double gradient_scale = 1.0;
+    double learning_rate = 0.0;
+    double weight_decay = 0.0;  ///< 0 where the filter declines.
+  };
+
+  /** Checks everything step() promises and lists what has a gradient. */
+  std::vector<Update> begin_step() const;
+  void end_step() noexcept { ++steps_; }
+
+  const std::vector<Parameter>& list() const noexcept { return parameters_; }
+  const char* name() const noexcept { return common_.name; }
+
+  /** A schedule's value at this step; throws ValueError unless >= 0. */
+  double value_of(const Schedule& schedule, const char* what) const;
+
+ private:
+  struct Group {
+    std::optional<Schedule> learning_rate;
+    std::optional<double> weight_decay;
+  };
+
+  void add(const ParameterGroup& group);
+  void check_common() const;
+  void check_module() const;
+  void clip(std::vector<Update>& updates) const;
+
+  Common common_;
+  const Module* module_ = nullptr;
+  std::vector<Group> groups_;
+  std::vector<Parameter> parameters_;
+  long steps_ = 0;
+};
+
+}  // namespace mjolnir::optim

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <vector>
+
+#include <mjolnir/optim/optimizer.h>
+
+namespace mjolnir::optim {
+
+struct SgdOptions {
+  Schedule learning_rate = 0.1;
+  double momentum = 0.0;      ///< mu, in [0, 1).
+  double dampening = 0.0;     ///< In [0, 1].
+  bool nesterov = false;      ///< Needs momentum and no dampening.
+  double weight_decay = 0.0;  ///< L2: added to the gradient.
+  DecayFilter decay_filter;   ///< Empty: every parameter decays.
+  GradientClip clip;
+};
+
+/**
+ * Stochastic gradient descent with momentum, as PyTorch's SGD:
+ * d = g + weight_decay w; v <- mu v + (1 - dampening) d, and v = d in a
+ * parameter's first step; w <- w - eta v. Nesterov: w <- w - eta (d + mu v).
+ */
+class Sgd final : public Optimizer {
+ public:
+  /** Throws ValueError for an option outside its domain, and as Optimizer. */
+  explicit Sgd(const Module& module, const SgdOptions& options = {});
+  explicit Sgd(const std::vector<ParameterGroup>& groups,
+               const SgdOptions& options = {});
+
+  void step() override;
+
+ private:
+  SgdOptions options_;
+  std::vector<Tensor> velocity_;  ///< By parameter; undefined before use.
+};
+
+}  // namespace mjolnir::optim
