@@ -11,10 +11,11 @@
 namespace mjolnir::detail {
 
 /**
- * Calls f(i) for every cost. A job above an even share of what is left runs
- * first, alone, with all threads to itself; the others go longest first to
- * the thread with the least work, one thread each. Which thread runs what
- * depends on costs and thread count alone.
+ * Calls f(i) for every cost, in floating operations. A job above an even share
+ * of what is left runs first, alone, with all threads to itself; the others go
+ * longest first to the thread with the least work, one thread each; little work
+ * in all is not worth waking anybody. Which thread runs what depends on costs
+ * and thread count alone.
  */
 template <class F>
 void balanced_for(const std::vector<double>& costs, F&& f) {
@@ -23,7 +24,9 @@ void balanced_for(const std::vector<double>& costs, F&& f) {
   std::stable_sort(order.begin(), order.end(),
                    [&](auto i, auto j) { return costs[i] > costs[j]; });
   double left = std::accumulate(costs.begin(), costs.end(), 0.0);
-  const auto threads = static_cast<std::size_t>(num_threads());
+  constexpr double worth_waking = 2e5;
+  const auto threads =
+      static_cast<std::size_t>(left < worth_waking ? 1 : num_threads());
   std::size_t next = 0;
   while (next < order.size() &&
          costs[order[next]] * static_cast<double>(threads) > left) {

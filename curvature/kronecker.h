@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <mjolnir/core/tensor.h>
+#include <mjolnir/curvature/block_inverse.h>
+#include <mjolnir/curvature/damping.h>
+#include <mjolnir/curvature/ladder.h>
+#include <mjolnir/curvature/state.h>
+#include <mjolnir/layers/curvature.h>
+#include <mjolnir/layers/factors.h>
+
+namespace mjolnir {
+
+/** How the factors of a layer become a preconditioner. */
+struct KroneckerOptions {
+  DampingSplit damping_split = DampingSplit::Even;
+  /** rho, in [0, 1): at a refresh M <- rho M + (1 - rho) M_now. */
+  double running_average = 0.0;
+  /** Largest diagonal block of a factor; 0 keeps it whole. */
+  std::int64_t split_dim = 0;
+};
+
+/**
+ * One layer's Fisher block, F ~ T (G kron A) + lambda I, and how to divide by
+ * it: g' = 1/T (G + s/pi I)^-1 g (A + pi s I)^-1 with s = sqrt(lambda / T), g
+ * viewed as (C_out, D). Works on the storage order of the weight; see
+ * docs/thor.md.
+ */
+class KroneckerBlock {
+ public:
+  /** Throws ValueError for a layer without factors, or a convolution weight
+   * that is not ChannelsLast. */
+  KroneckerBlock(std::string name, const CurvatureSource& source,
+                 const KroneckerOptions& options);
+
+  /**
+   * Takes the window's sums: A = S_A / P, G = gradient_scale S_G / P, their
+   * running averages and their damping. Sums that are not finite are noted and
+   * change no average. Throws ValueError if P_A and P_G differ or are 0.
+   */
+  void take(const FactorSums& sums, double gradient_scale, double damping,
+            long step);
+
+  const std::string& name() const noexcept { return state_.name; }
+  const LayerCurvature& state() const noexcept { return state_; }
+  Preconditioner preconditioner() const noexcept {
+    return state_.preconditioner;
+  }
+  /** Counts and reports that the weight is left alone in this step. */
+  void skip(long step, const std::string& why);
+
+  /** Floating operations of one precondition(). */
+  double cost() const noexcept;
+  /** scale F^-1 g, with the inverses of the last good refresh. `gradient`
+   * has the weight's shape and layout. Needs a preconditioner. */
+  Tensor precondition(const Tensor& gradient, double scale) const;
+
+  /** The inverses in weight order (c,kh,kw), (D,D) and (C_out,C_out);
+   * undefined before the first refresh. */
+  Tensor inverse_a() const;
+  Tensor inverse_g() const;
+  /** Puts inverses in place, given in weight order, as a refresh would; only
+   * what lies in the diagonal blocks is used. Throws ShapeError. */
+  void set_inverses(const Tensor& a, const Tensor& g, double positions,
+                    long step);
+
+ private:
+  friend void refresh(const std::vector<KroneckerBlock*>& blocks, long step);
+
+  /** One factor on its way to its inverse. */
+  struct Factor {
+    std::int64_t size = 0;
+    std::vector<std::int64_t> order;  ///< Weight order to storage order.
+    Tensor average;                   ///< If a running average is kept.
+    Tensor current;                   ///< What the next inversion reads,
+    double scale = 1.0;               ///< times this.
+    double mean = 0.0;                ///< Mean eigenvalue, scaled.
+    double damping = 0.0;             ///< Floor included.
+    BlockInverse next;
+    BlockInverse inverse;
+  };
+
+  BlockInverse new_inverse(const Factor& factor) const;
+  void take_factor(Factor& factor, const Tensor& sum, double scale);
+  double diagonal(const Factor& factor, Ladder::Side side) const;
+  void finish(bool inverted, long step);
+  Tensor in_weight_order(const Factor& factor) const;
+  void put(Factor& factor, const Tensor& inverse) const;
+
+  KroneckerOptions options_;
+  DType dtype_;
+  Factor a_;
+  Factor g_;
+  bool finite_ = false;
+  double scalar_ = 0.0;     ///< Denominator of Preconditioner::Scalar.
+  double positions_ = 0.0;  ///< T of the sums last taken.
+  Ladder ladder_;
+  LayerCurvature state_;
+};
+
+/** Inverts what the blocks took, all at once; the ladder catches failures. */
+void refresh(const std::vector<KroneckerBlock*>& blocks, long step);
+
+}  // namespace mjolnir
