@@ -1,0 +1,336 @@
+#include <mjolnir/optim/thor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <utility>
+
+#include <mjolnir/core/error.h>
+#include <mjolnir/core/events.h>
+
+#include "core/detail/dispatch.h"
+#include "curvature/detail/balance.h"
+#include "optim/detail/require.h"
+#include "optim/kernels/momentum.h"
+#include "optim/kernels/sums.h"
+
+namespace mjolnir::optim {
+namespace {
+
+ThorOptions checked(ThorOptions options) {
+  detail::require_fraction("thor", "momentum", options.momentum);
+  detail::require_positive("thor", "loss_scale", options.loss_scale);
+  detail::require_fraction("thor", "running_average", options.running_average);
+  detail::require_at_least_zero("thor", "kl_clip", options.kl_clip);
+  if (options.frequency < 1) {
+    throw ValueError("[thor] expected frequency of at least 1, got " +
+                     std::to_string(options.frequency));
+  }
+  const bool parity = options.statistics == ThorStatistics::MindSporeGpu;
+  if (!options.split_dim) options.split_dim = parity ? 128 : 0;
+  if (*options.split_dim < 0) {
+    throw ValueError("[thor] expected split_dim of at least 0, got " +
+                     std::to_string(*options.split_dim));
+  }
+  return options;
+}
+
+double inner_product(const Tensor& x, const Tensor& y) {
+  return dispatch_float("thor", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    return kernels::dot(x.numel(), x.data<T>(), y.data<T>());
+  });
+}
+
+}  // namespace
+
+/** Counts the samples of a window; a sample once per backward pass. */
+class Thor::SampleCounter final : public CurvatureObserver {
+ public:
+  void record(const CurvatureRecord& record) override {
+    if (record.pass != pass_) in_pass_ = 0;
+    pass_ = record.pass;
+    if (record.samples <= in_pass_) return;
+    samples_ += record.samples - in_pass_;
+    in_pass_ = record.samples;
+  }
+  void clear() override { samples_ = in_pass_ = 0; }
+  std::int64_t samples() const noexcept { return samples_; }
+
+ private:
+  std::uint64_t pass_ = 0;
+  std::int64_t in_pass_ = 0;
+  std::int64_t samples_ = 0;
+};
+
+Thor::Thor(Module& module, const ThorOptions& options)
+    : Optimizer(module, {"thor",
+                         options.learning_rate,
+                         options.weight_decay,
+                         options.decay_filter,
+                         {}}),
+      options_(checked(options)),
+      rule_(options.frequency) {
+  adopt_layers(module);
+}
+
+Thor::Thor(Module& module, const std::vector<ParameterGroup>& groups,
+           const ThorOptions& options)
+    : Optimizer(groups, {"thor",
+                         options.learning_rate,
+                         options.weight_decay,
+                         options.decay_filter,
+                         {}}),
+      options_(checked(options)),
+      rule_(options.frequency) {
+  adopt_layers(module);
+}
+
+Thor::~Thor() {
+  for (const Layer& l : layers_) l.observer->collect(Collect::Nothing);
+}
+
+void Thor::adopt_layers(Module& module) {
+  damping();  // refuses a bad schedule
+  velocity_.resize(list().size());
+  for (const auto& [name, child] : module.named_modules()) {
+    auto* source = dynamic_cast<CurvatureSource*>(child);
+    if (source != nullptr) adopt(name, *source);
+  }
+  if (options_.loss_reduction == LossReduction::Sum) {
+    counter_ = std::make_shared<SampleCounter>();
+    for (CurvatureSource* source : sources_) {
+      counting_.push_back(source->observe(counter_));
+    }
+  }
+  collect_next();
+}
+
+void Thor::adopt(const std::string& name, CurvatureSource& source) {
+  sources_.push_back(&source);
+  const auto first_order = [&](const std::string& why) {
+    emit(Severity::Info, "thor",
+         "layer " + name + " is treated as first-order: " + why);
+  };
+  const auto weight = source.curvature_weight().impl();
+  const auto same = [&](const Parameter& p) {
+    return p.tensor.impl() == weight;
+  };
+  const auto place = std::find_if(list().begin(), list().end(), same);
+  if (place == list().end()) return;  // not ours to move
+  if (!source.has_factors()) return first_order("it is a grouped convolution");
+  if (source.factors() == nullptr) return;  // dormant
+  if (source.curvature_kind() == CurvatureKind::Embedding) {
+    return first_order("it is an embedding");
+  }
+  const auto index = static_cast<std::size_t>(place - list().begin());
+  for (const Layer& l : layers_) {
+    if (l.parameter != index) continue;
+    return first_order("its weight belongs to " + l.block.name() + " too");
+  }
+  KroneckerOptions kronecker;
+  kronecker.damping_split = options_.damping_split;
+  kronecker.running_average = options_.running_average;
+  kronecker.split_dim = *options_.split_dim;
+  std::shared_ptr<FactorObserver> observer;
+  if (options_.statistics == ThorStatistics::MindSporeGpu) {
+    observer = std::make_shared<BatchMeanObserver>();
+  } else {
+    observer = std::make_shared<KroneckerObserver>();
+  }
+  source.enable_factors(observer);
+  layers_.push_back({&source, observer, index,
+                     KroneckerBlock(name, source, kronecker), true});
+}
+
+void Thor::collect_next() {
+  for (Layer& l : layers_) {
+    l.due = l.due || rule_.looks_at(steps());
+    const bool frozen = !list()[l.parameter].tensor.requires_grad();
+    l.observer->collect(l.due && !frozen ? Collect::Factors : Collect::Nothing);
+  }
+}
+
+void Thor::zero_grad() {
+  Optimizer::zero_grad();
+  for (CurvatureSource* source : sources_) source->clear_observations();
+}
+
+void Thor::step() {
+  std::vector<Direction> directions;
+  for (Update& u : begin_step()) {
+    directions.emplace_back();
+    directions.back().update = std::move(u);
+  }
+  const double lambda = damping();
+  // 1. g <- g / loss_scale, and / N where the loss is a sum over samples
+  const double scale = gradient_scale();
+  // 2. Ahat = A + pi sqrt(lambda/T) I, Ghat = G + sqrt(lambda/T)/pi I
+  refresh_due(directions, lambda);
+  // 3. g' = 1/T Ghat^-1 g Ahat^-1
+  precondition(directions, scale);
+  // g' <- min(1, sqrt(kappa / (eta^2 |sum <g', g>|))) g'
+  if (options_.kl_clip > 0.0) clip_kl(directions, scale);
+  // 4. g' <- g' + wd w   5. clip   6. v <- mu v + g'; w <- w - eta v
+  for (Direction& d : directions) move(d);
+  end_step();
+  collect_next();
+}
+
+double Thor::gradient_scale() const {
+  if (options_.loss_reduction == LossReduction::Mean) {
+    return 1.0 / options_.loss_scale;
+  }
+  if (counter_->samples() == 0) {
+    throw ValueError(
+        "[thor] a sum-reduced loss is divided by the number of samples, but no "
+        "layer with curvature saw any; call zero_grad() before backward()");
+  }
+  return 1.0 / (options_.loss_scale * static_cast<double>(counter_->samples()));
+}
+
+void Thor::refresh_due(std::vector<Direction>& directions, double damping) {
+  std::unordered_map<std::size_t, Layer*> by_parameter;
+  for (Layer& l : layers_) by_parameter[l.parameter] = &l;
+  std::vector<KroneckerBlock*> blocks;
+  std::vector<Layer*> empty;
+  for (Direction& d : directions) {
+    const auto found = by_parameter.find(d.update.index);
+    if (found == by_parameter.end()) continue;
+    d.layer = found->second;
+    if (!d.layer->due) continue;
+    const FactorSums& sums = d.layer->observer->sums();
+    if (sums.samples == 0) {
+      if (d.layer->observer->collecting()) empty.push_back(d.layer);
+      continue;  // thawed since the last step: it collects in the next one
+    }
+    // mean: (N / loss_scale)^2 S_G / P; sum: S_G / (P loss_scale^2)
+    double root = 1.0 / options_.loss_scale;
+    if (options_.loss_reduction == LossReduction::Mean) {
+      root *= static_cast<double>(sums.samples);
+    }
+    d.layer->block.take(sums, root * root, damping, steps());
+    blocks.push_back(&d.layer->block);
+  }
+  if (blocks.empty() && !empty.empty()) {
+    throw ValueError(
+        "[thor] layer " + empty.front()->block.name() +
+        " has a gradient but no factors; call zero_grad() before backward(), "
+        "and backward() on the loss without create_graph");
+  }
+  refresh(blocks, steps());
+  for (Direction& d : directions) {
+    if (d.layer == nullptr) continue;
+    d.layer->due = d.layer->block.preconditioner() == Preconditioner::None ||
+                   std::count(empty.begin(), empty.end(), d.layer) > 0;
+  }
+}
+
+void Thor::precondition(std::vector<Direction>& directions,
+                        double scale) const {
+  std::vector<Direction*> second_order;
+  std::vector<double> costs;
+  for (Direction& d : directions) {
+    if (d.layer == nullptr) {
+      d.value = d.update.gradient;
+      d.scale = scale;
+    } else if (d.layer->block.preconditioner() == Preconditioner::None) {
+      d.layer->block.skip(steps(), "there is nothing to precondition with");
+    } else {
+      second_order.push_back(&d);
+      costs.push_back(d.layer->block.cost());
+    }
+  }
+  mjolnir::detail::balanced_for(costs, [&](std::size_t i) {
+    Direction& d = *second_order[i];
+    d.value = d.layer->block.precondition(d.update.gradient, scale);
+  });
+}
+
+void Thor::clip_kl(std::vector<Direction>& directions, double scale) const {
+  double sum = 0.0;  // eta^2 <g', g>, with g after step 1
+  for (const Direction& d : directions) {
+    if (!d.value.defined()) continue;
+    const double eta = d.update.learning_rate;
+    sum +=
+        eta * eta * d.scale * scale * inner_product(d.value, d.update.gradient);
+  }
+  if (sum == 0.0 || !std::isfinite(sum)) return;
+  const double nu = std::min(1.0, std::sqrt(options_.kl_clip / std::abs(sum)));
+  for (Direction& d : directions) d.scale *= nu;
+}
+
+void Thor::move(Direction& d) {
+  if (!d.value.defined()) return;
+  const Tensor& w = d.update.parameter;
+  Tensor& v = velocity_[d.update.index];
+  if (options_.momentum != 0.0 && !v.defined()) v = Tensor::zeros_like(w);
+  dispatch_float("thor", w.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const std::int64_t n = w.numel();
+    const T* g = d.value.data<T>();
+    T* velocity = v.defined() ? v.mutable_data<T>() : nullptr;
+    kernels::MomentumStep<T> s;
+    s.learning_rate = static_cast<T>(d.update.learning_rate);
+    s.momentum = static_cast<T>(options_.momentum);
+    s.carry = s.momentum;
+    s.weight_decay = static_cast<T>(d.update.weight_decay);
+    s.gradient_scale = static_cast<T>(d.scale);
+    s.nesterov = options_.nesterov;
+    if (options_.enable_clip_grad) {
+      const double norm = std::sqrt(std::max(
+          0.0, kernels::squared_norm_of_sum(
+                   n, d.scale, g, d.update.weight_decay, w.data<T>())));
+      if (norm > 1.0) s.scale = static_cast<T>(1.0 / norm);
+    }
+    if (kernels::momentum_step_is_finite(n, w.data<T>(), g, velocity, s)) {
+      kernels::momentum_step(n, w.mutable_data<T>(), g, velocity, s);
+    } else if (d.layer != nullptr) {
+      d.layer->block.skip(steps(), "the step is not finite");
+    } else {
+      emit(Severity::Warning, "thor",
+           "parameter " + list()[d.update.index].name + ", step " +
+               std::to_string(steps()) +
+               ": the step is not finite; the tensor is left alone");
+    }
+  });
+}
+
+double Thor::damping() const { return value_of(options_.damping, "damping"); }
+
+std::vector<LayerCurvature> Thor::curvature() const {
+  std::vector<LayerCurvature> all;
+  for (const Layer& l : layers_) all.push_back(l.block.state());
+  return all;
+}
+
+std::size_t Thor::index_of(const std::string& layer) const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i].block.name() == layer) return i;
+  }
+  throw ValueError("[thor] no layer named " + layer + " has factors");
+}
+
+Tensor Thor::inverse_a(const std::string& layer) const {
+  return layers_[index_of(layer)].block.inverse_a();
+}
+
+Tensor Thor::inverse_g(const std::string& layer) const {
+  return layers_[index_of(layer)].block.inverse_g();
+}
+
+void Thor::set_inverses(const std::string& layer, const Tensor& a,
+                        const Tensor& g, double positions) {
+  Layer& l = layers_[index_of(layer)];
+  l.block.set_inverses(a, g, positions, steps());
+  l.due = false;
+  l.observer->collect(Collect::Nothing);
+}
+
+long Thor::refreshes() const noexcept {
+  long sum = 0;
+  for (const Layer& l : layers_) sum += l.block.state().refreshes;
+  return sum;
+}
+
+}  // namespace mjolnir::optim

@@ -1,0 +1,190 @@
+// THOR against golden numbers: one step worked out by hand, and ten steps of
+// an independent script (tests/golden/thor_numpy.py).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <mjolnir/optim/thor.h>
+
+#include "tests/optim/thor_net.h"
+
+namespace mjolnir::optim {
+namespace {
+
+using Doubles = std::vector<double>;
+
+const TensorOptions f64{DType::F64, Layout::RowMajor};
+
+struct OneConv : Module {
+  explicit OneConv(Generator& rng) : conv(options(), rng) { add("conv", conv); }
+  static Conv2dThorOptions options() {
+    Conv2dThorOptions o;
+    o.in_channels = 1;
+    o.out_channels = 2;
+    o.kernel_size = 2;
+    o.weight_init = "zeros";
+    o.dtype = DType::F64;
+    return o;
+  }
+  Conv2dThor conv;
+};
+
+/** Two 2x2 images through a 2x2 kernel, same padding, T = 4; dout is the
+ * weight of each output in the loss. Returns g' of the step. */
+Doubles golden_step(ThorStatistics statistics) {
+  Generator rng(1);
+  OneConv net(rng);
+  ThorOptions options;
+  options.learning_rate = 1.0;
+  options.damping = 0.04;
+  options.momentum = 0.0;
+  options.loss_scale = 2.0;
+  options.statistics = statistics;
+  Thor thor(net, options);
+  const Tensor x = Tensor::from<double>({1, 2, 3, 4, 0, 1, 1, 0}, {2, 1, 2, 2});
+  const Tensor dout = Tensor::from<double>(
+      {1, -1, 2, 0, 0, 1, 1, -2, 3, 1, 0, 0, 2, -1, 1, 0}, {2, 2, 2, 2});
+  thor.zero_grad();
+  sum(net.conv(x) * dout).backward();
+  // twice the g of the example, which is already divided by the loss scale
+  const Tensor g =
+      Tensor::from<double>({2, 4, 6, 8, -2, 0, 2, 4}, {2, 1, 2, 2});
+  net.conv.weight.set_grad(g);
+  thor.step();
+  Doubles step = net.conv.weight.to_vector<double>();
+  for (double& v : step) v = -v;
+  return step;
+}
+
+void expect_near(const Doubles& got, const Doubles& want, double tolerance) {
+  ASSERT_EQ(got.size(), want.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_NEAR(got[i], want[i], tolerance) << "element " << i;
+  }
+}
+
+TEST(ThorGolden, OneStepWithPerSampleStatistics) {
+  expect_near(golden_step(ThorStatistics::PerSample),
+              {0.013917, 0.024108, 0.013654, 0.183973, -0.048073, -0.048955,
+               -0.014573, 0.096233},
+              5e-7);
+}
+
+TEST(ThorGolden, OneStepWithTheStatisticsOfMindSpore) {
+  expect_near(golden_step(ThorStatistics::MindSporeGpu),
+              {0.248878, -0.061894, -0.131844, 0.843646, -0.177313, -0.318832,
+               -0.091789, 0.224578},
+              5e-7);
+}
+
+class ThorNumpy : public ::testing::Test {
+ protected:
+  ThorNumpy() {
+    std::ifstream file(MJOLNIR_SOURCE_DIR "/tests/golden/thor_numpy.json");
+    golden_ = nlohmann::json::parse(file);
+    Generator rng(1);
+    net_ = std::make_unique<ThorNet>(rng);
+    for (const auto& [name, tensor] : net_->named_parameters()) {
+      tensor.copy_from(Tensor::from<double>(
+          golden_["start"][name].get<Doubles>(), tensor.shape()));
+    }
+  }
+
+  /** Ten steps on the two batches; compares after the recorded ones. */
+  void expect_trajectory(const std::string& name, const ThorOptions& options) {
+    const auto images = golden_["images"].get<Doubles>();
+    const auto labels = golden_["labels"].get<std::vector<std::int64_t>>();
+    const auto recorded = golden_["steps"].get<std::vector<long>>();
+    const std::int64_t n = 3, pixels = n * 3 * 5 * 6;
+    Thor thor(*net_, options);
+    std::size_t next = 0;
+    for (long step = 0; step < 10; ++step) {
+      const auto batch = step % 2;
+      const Tensor x =
+          Tensor::from<double>({images.begin() + batch * pixels,
+                                images.begin() + (batch + 1) * pixels},
+                               {n, 3, 5, 6});
+      const Tensor y = Tensor::from<std::int64_t>(
+          {labels.begin() + batch * n, labels.begin() + (batch + 1) * n}, {n});
+      thor.zero_grad();
+      const Tensor loss = cross_entropy((*net_)(x), y) * options.loss_scale;
+      loss.backward();
+      thor.step();
+      if (step + 1 != recorded[next]) continue;
+      const auto& want = golden_["cases"][name][next++];
+      for (const auto& [label, tensor] : net_->named_parameters()) {
+        const auto numbers = want[label].get<Doubles>();
+        const auto got = tensor.to_vector<double>();
+        ASSERT_EQ(got.size(), numbers.size());
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          ASSERT_NEAR(got[i], numbers[i], 1e-10)
+              << name << ", step " << step << ", " << label << " " << i;
+        }
+      }
+    }
+    EXPECT_EQ(next, recorded.size());
+  }
+
+  static Schedule falling(double initial, double factor) {
+    return [initial, factor](long step) {
+      return initial * std::pow(factor, static_cast<double>(step));
+    };
+  }
+
+  static ThorOptions options(long frequency, double rate, double damping) {
+    ThorOptions o;
+    o.frequency = frequency;
+    o.learning_rate = falling(rate, 0.9);
+    o.damping = falling(damping, 0.95);
+    return o;
+  }
+
+  nlohmann::json golden_;
+  std::unique_ptr<ThorNet> net_;
+};
+
+TEST_F(ThorNumpy, PerSampleWithDecayAndLossScale) {
+  ThorOptions o = options(3, 0.05, 0.03);
+  o.weight_decay = 0.01;
+  o.loss_scale = 8.0;
+  expect_trajectory("per_sample", o);
+}
+
+TEST_F(ThorNumpy, PerSampleSplitAndNesterov) {
+  ThorOptions o = options(1, 0.05, 0.1);
+  o.split_dim = 5;
+  o.nesterov = true;
+  expect_trajectory("per_sample_split", o);
+}
+
+TEST_F(ThorNumpy, ParityWithMindSpore) {
+  ThorOptions o = options(2, 0.03, 0.05);
+  o.statistics = ThorStatistics::MindSporeGpu;
+  o.split_dim = 7;
+  o.weight_decay = 0.02;
+  o.loss_scale = 4.0;
+  expect_trajectory("parity", o);
+}
+
+TEST_F(ThorNumpy, TraceSplitRunningAverageAndKlClip) {
+  ThorOptions o = options(2, 0.1, 0.02);
+  o.damping_split = DampingSplit::Trace;
+  o.running_average = 0.6;
+  o.kl_clip = 1e-3;
+  expect_trajectory("kfac", o);
+}
+
+TEST_F(ThorNumpy, EachTensorClipped) {
+  ThorOptions o = options(4, 0.2, 0.003);
+  o.weight_decay = 0.1;
+  o.enable_clip_grad = true;
+  expect_trajectory("clipped", o);
+}
+
+}  // namespace
+}  // namespace mjolnir::optim

@@ -1,0 +1,256 @@
+#include <mjolnir/optim/thor.h>
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <mjolnir/optim/sgd.h>
+
+#include "tests/optim/thor_data.h"
+
+namespace mjolnir::optim {
+namespace {
+
+using Doubles = std::vector<double>;
+
+void expect_close(const Doubles& x, const Doubles& y, double tolerance) {
+  ASSERT_EQ(x.size(), y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    ASSERT_NEAR(x[i], y[i], tolerance) << "element " << i;
+  }
+}
+
+// Fault 44.
+TEST(Thor, WithIdentityInversesItIsSgdBitForBit) {
+  for (const DType dtype : {DType::F32, DType::F64}) {
+    for (const bool nesterov : {false, true}) {
+      const auto net = make_net(dtype);
+      const auto twin = make_net(dtype);
+      ThorOptions options;
+      options.learning_rate = 0.05;
+      options.momentum = 0.9;
+      options.weight_decay = 0.01;
+      options.nesterov = nesterov;
+      options.frequency = 1000;
+      Thor thor(*net, options);
+      SgdOptions sgd_options;
+      sgd_options.learning_rate = 0.05;
+      sgd_options.momentum = 0.9;
+      sgd_options.weight_decay = 0.01;
+      sgd_options.nesterov = nesterov;
+      Sgd sgd(*twin, sgd_options);
+      const auto identity = [dtype](std::int64_t n) {
+        const Tensor matrix = Tensor::zeros({n, n}, {DType::F64});
+        for (std::int64_t i = 0; i < n; ++i) {
+          matrix.mutable_data<double>()[i * n + i] = 1.0;
+        }
+        return matrix.to(dtype);
+      };
+      thor.set_inverses("conv1", identity(18), identity(4), 1.0);
+      thor.set_inverses("conv2", identity(24), identity(5), 1.0);
+      thor.set_inverses("fc", identity(5), identity(3), 1.0);
+      train(*net, thor, 100, 1.0, dtype);
+      train(*twin, sgd, 100, 1.0, dtype);
+      EXPECT_EQ(weights_of(*net), weights_of(*twin));
+      EXPECT_EQ(thor.refreshes(), 0);
+    }
+  }
+}
+
+TEST(Thor, RunsTwiceWithTheSameBits) {
+  const auto run = [] {
+    const auto net = make_net(DType::F32);
+    Thor thor(*net, small_options());
+    train(*net, thor, 6, 1.0, DType::F32);
+    return weights_of(*net);
+  };
+  EXPECT_EQ(run(), run());
+}
+
+TEST(Thor, TheLossScaleChangesNothing) {
+  const auto run = [](double scale, ThorStatistics statistics) {
+    const auto net = make_net();
+    ThorOptions options = small_options();
+    options.loss_scale = scale;
+    options.statistics = statistics;
+    options.kl_clip = 1e-4;
+    Thor thor(*net, options);
+    train(*net, thor, 5, scale);
+    return weights_of(*net);
+  };
+  for (const auto statistics :
+       {ThorStatistics::PerSample, ThorStatistics::MindSporeGpu}) {
+    const Doubles plain = run(1.0, statistics);
+    EXPECT_EQ(run(1024.0, statistics), plain);  // a power of two rounds nothing
+    expect_close(run(100.0, statistics), plain, 1e-10);
+  }
+}
+
+TEST(Thor, TwoMicroBatchesEqualTheWholeBatch) {
+  const auto run = [](const std::vector<std::int64_t>& cuts) {
+    const auto net = make_net();
+    Thor thor(*net, small_options());
+    for (int step = 0; step < 3; ++step) {
+      const Data data = random_data(6, static_cast<std::uint64_t>(step));
+      thor.zero_grad();
+      for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+        const Data some = part(data, cuts[i], cuts[i + 1]);
+        const double share = static_cast<double>(cuts[i + 1] - cuts[i]) / 6.0;
+        (cross_entropy((*net)(some.x), some.y) * share).backward();
+      }
+      thor.step();
+    }
+    return weights_of(*net);
+  };
+  const Doubles whole = run({0, 6});
+  expect_close(run({0, 3, 6}), whole, 1e-11);
+  expect_close(run({0, 1, 4, 6}), whole, 1e-11);
+}
+
+TEST(Thor, RepeatingEverySampleChangesNothing) {
+  const auto run = [](bool twice) {
+    const auto net = make_net();
+    Thor thor(*net, small_options());
+    for (int step = 0; step < 3; ++step) {
+      const Data data = random_data(4, static_cast<std::uint64_t>(step));
+      const Tensor x = twice ? concat({data.x, data.x}, 0) : data.x;
+      const Tensor y = twice ? concat({data.y, data.y}, 0) : data.y;
+      thor.zero_grad();
+      cross_entropy((*net)(x), y).backward();
+      thor.step();
+    }
+    return weights_of(*net);
+  };
+  expect_close(run(true), run(false), 1e-11);
+}
+
+TEST(Thor, ASumReducedLossGivesTheStepsOfItsMean) {
+  const auto run = [](LossReduction reduction, double scale) {
+    const auto net = make_net();
+    ThorOptions options = small_options();
+    options.loss_reduction = reduction;
+    options.loss_scale = scale;
+    Thor thor(*net, options);
+    CrossEntropyOptions loss;
+    loss.reduction =
+        reduction == LossReduction::Sum ? Reduction::Sum : Reduction::Mean;
+    for (int step = 0; step < 5; ++step) {
+      const Data data = random_data(4, static_cast<std::uint64_t>(step));
+      thor.zero_grad();
+      (cross_entropy((*net)(data.x), data.y, loss) * scale).backward();
+      thor.step();
+    }
+    return weights_of(*net);
+  };
+  const Doubles mean = run(LossReduction::Mean, 1.0);
+  expect_close(run(LossReduction::Sum, 1.0), mean, 1e-11);
+  expect_close(run(LossReduction::Sum, 16.0), mean, 1e-11);
+}
+
+// Fault 45: for one datum, T = 1, the block is the Fisher matrix itself.
+TEST(Thor, TheBlockOfOneDatumIsItsFisherMatrix) {
+  Generator rng(5);
+  DenseThorOptions dense;
+  dense.in_channels = 4;
+  dense.out_channels = 3;
+  dense.dtype = DType::F64;
+  DenseThor layer(dense, rng);
+  layer.collect(Collect::Factors);
+  const Tensor x = normal({1, 4}, 0, 1, rng, {DType::F64});
+  cross_entropy(layer(x), Tensor::from<std::int64_t>({2}, {1})).backward();
+  const Doubles g = layer.matrix_g().to_vector<double>();
+  const Doubles a = layer.matrix_a().to_vector<double>();
+  const Doubles dw = layer.weight.grad().to_vector<double>();
+  for (std::size_t i = 0; i < 12; ++i) {
+    for (std::size_t j = 0; j < 12; ++j) {
+      const double block = g[i / 4 * 3 + j / 4] * a[i % 4 * 4 + j % 4];
+      EXPECT_NEAR(block, dw[i] * dw[j], 1e-14);
+    }
+  }
+}
+
+TEST(Thor, CollectsAtLooksOnly) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.frequency = 3;
+  Thor thor(*net, options);
+  std::vector<long> refreshes;
+  std::vector<bool> collected;
+  for (int step = 0; step < 7; ++step) {
+    collected.push_back(net->conv1.factors()->collecting());
+    train(*net, thor, 1);
+    refreshes.push_back(thor.refreshes());
+  }
+  EXPECT_EQ(collected,
+            (std::vector<bool>{true, false, false, true, false, false, true}));
+  EXPECT_EQ(refreshes, (std::vector<long>{3, 3, 3, 6, 6, 6, 9}));
+  const auto layers = thor.curvature();
+  ASSERT_EQ(layers.size(), 3U);
+  EXPECT_EQ(layers[0].name, "conv1");
+  EXPECT_EQ(layers[0].last_refresh, 6);
+  EXPECT_EQ(layers[0].positions, 30.0);
+  EXPECT_EQ(layers[2].positions, 1.0);
+  EXPECT_GT(layers[1].mean_a, 0.0);
+}
+
+// Fault 46, its fixed rule: between refreshes the inverse is the same bits.
+TEST(Thor, KeepsItsInversesBetweenRefreshes) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.frequency = 3;
+  Thor thor(*net, options);
+  std::vector<Doubles> inverses;
+  for (int step = 0; step < 4; ++step) {
+    train(*net, thor, 1);
+    inverses.push_back(thor.inverse_a("conv2").to_vector<double>());
+  }
+  EXPECT_EQ(inverses[1], inverses[0]);
+  EXPECT_EQ(inverses[2], inverses[0]);
+  EXPECT_NE(inverses[3], inverses[0]);
+}
+
+TEST(Thor, ALayerWithoutGradientIsSkippedAndCatchesUp) {
+  const auto net = make_net();
+  const auto start = weights_of(*net);
+  ThorOptions options = small_options();
+  options.frequency = 100;
+  Thor thor(*net, options);
+  const Data data = random_data(4, 1);
+  // conv1 alone has a gradient in the first step
+  thor.zero_grad();
+  mean(net->conv1(data.x)).backward();
+  thor.step();
+  EXPECT_EQ(thor.refreshes(), 1);
+  EXPECT_EQ(thor.curvature()[1].preconditioner, Preconditioner::None);
+  const Doubles fc(start.end() - 18, start.end());
+  const Doubles now = weights_of(*net);
+  EXPECT_EQ(Doubles(now.end() - 18, now.end()), fc);
+  train(*net, thor, 1);
+  EXPECT_EQ(thor.refreshes(), 3);
+  train(*net, thor, 1);
+  EXPECT_EQ(thor.refreshes(), 3);
+}
+
+TEST(Thor, AFrozenLayerCollectsNothingUntilItThaws) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.frequency = 1;
+  Thor thor(*net, options);
+  net->conv1.freeze();
+  train(*net, thor, 2);
+  EXPECT_FALSE(net->conv1.factors()->collecting());
+  EXPECT_EQ(thor.curvature()[0].refreshes, 0);
+  net->conv1.freeze(false);
+  const Doubles before = net->conv1.weight.to_vector<double>();
+  train(*net, thor, 1);  // nothing to precondition with yet
+  EXPECT_EQ(net->conv1.weight.to_vector<double>(), before);
+  EXPECT_EQ(thor.curvature()[0].ladder.skipped, 1);
+  train(*net, thor, 1);
+  EXPECT_NE(net->conv1.weight.to_vector<double>(), before);
+}
+
+}  // namespace
+}  // namespace mjolnir::optim
