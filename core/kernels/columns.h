@@ -9,34 +9,41 @@
 
 /**
  * Loops over matrices (rows, columns) whose inner loop is a panel of
- * neighbouring columns of a length the compiler knows: a cache line of f32,
- * which stays in vector registers. Images in channels-last memory are such
+ * neighbouring columns of a length the compiler knows, so that what belongs to
+ * a column stays in vector registers. Images in channels-last memory are such
  * matrices, rows = N H W, columns = C.
  */
 namespace mjolnir::kernels {
 
-constexpr std::int64_t panel_columns = 16;
+/** Columns of a panel: two cache lines of f32, or one for what remains. */
+constexpr std::int64_t wide_panel = 32;
+constexpr std::int64_t narrow_panel = 16;
 /** Terms added in T before they go to a double: 16 keep the error of a sum of
- * floats below 5e-7 of the sum of the |terms|, however many there are. */
+ * floats below 5e-7 of the sum of the |terms|, however many there are. It is
+ * also how many rows are walked panel by panel: a few pages, read in order. */
 constexpr std::int64_t panel_rows = 16;
-/** Rows whose panels are walked one after another: they fit in a cache. */
+/** Elements worth a thread. */
 constexpr std::int64_t block_elements = 1 << 14;
 
 /** Calls f(begin, end, first, width) for pieces that cover rows [begin, end):
  * columns first..first+width of each, where width is an integral_constant for
- * full panels and a plain integer for the rest. */
+ * panels and a plain integer for the rest. */
 template <class F>
 void for_each_panel(std::int64_t begin, std::int64_t end, std::int64_t columns,
                     F&& f) {
-  const std::int64_t block = std::max<std::int64_t>(
-      panel_rows, block_elements / std::max<std::int64_t>(columns, 1));
-  const std::int64_t full = columns / panel_columns * panel_columns;
+  // One panel a row needs no cutting into blocks.
+  const std::int64_t block = columns <= wide_panel ? end - begin : panel_rows;
   for (std::int64_t r = begin; r < end; r += block) {
     const std::int64_t stop = std::min(end, r + block);
-    for (std::int64_t c = 0; c < full; c += panel_columns) {
-      f(r, stop, c, std::integral_constant<std::int64_t, panel_columns>{});
+    std::int64_t c = 0;
+    for (; c + wide_panel <= columns; c += wide_panel) {
+      f(r, stop, c, std::integral_constant<std::int64_t, wide_panel>{});
     }
-    if (full < columns) f(r, stop, full, columns - full);
+    if (c + narrow_panel <= columns) {
+      f(r, stop, c, std::integral_constant<std::int64_t, narrow_panel>{});
+      c += narrow_panel;
+    }
+    if (c < columns) f(r, stop, c, columns - c);
   }
 }
 
@@ -63,7 +70,7 @@ void reduce_columns(std::int64_t rows, std::int64_t columns, double* out,
           [&](std::int64_t begin, std::int64_t end, std::int64_t first,
               auto width) {
             for (std::int64_t r = begin; r < end; r += panel_rows) {
-              T sum[K][panel_columns] = {};
+              T sum[K][wide_panel] = {};
               const std::int64_t stop = std::min(end, r + panel_rows);
               for (std::int64_t i = r; i < stop; ++i) {
                 for (std::int64_t c = 0; c < width; ++c) {

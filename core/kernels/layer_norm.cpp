@@ -10,14 +10,14 @@ namespace {
 // in vector registers, emptied into doubles every panel_rows steps.
 template <std::size_t K, class T, class Term>
 std::array<double, K> sum_row(std::int64_t columns, Term term) {
-  constexpr std::int64_t chunk = panel_rows * panel_columns;
+  constexpr std::int64_t chunk = panel_rows * narrow_panel;
   std::array<double, K> total{};
   for (std::int64_t first = 0; first < columns; first += chunk) {
-    T lanes[K][panel_columns] = {};
+    T lanes[K][narrow_panel] = {};
     const std::int64_t last = std::min(columns, first + chunk);
     std::int64_t c = first;
-    for (; c + panel_columns <= last; c += panel_columns) {
-      for (std::int64_t lane = 0; lane < panel_columns; ++lane) {
+    for (; c + narrow_panel <= last; c += narrow_panel) {
+      for (std::int64_t lane = 0; lane < narrow_panel; ++lane) {
         const std::array<T, K> value = term(c + lane);
         for (std::size_t k = 0; k < K; ++k) lanes[k][lane] += value[k];
       }
