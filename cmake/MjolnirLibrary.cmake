@@ -9,6 +9,21 @@ if(MJOLNIR_HAVE_ONEDNN)
 else()
   list(FILTER sources EXCLUDE REGEX "/onednn\\.cpp$")
 endif()
+# The vector loops exist once per instruction set; the CPU decides which run.
+# Optimised in every build type, so that no inline function of the standard
+# library is left in these files for others to link.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  list(FILTER sources EXCLUDE REGEX "/elementwise_portable\\.cpp$")
+  set_source_files_properties(
+    "${PROJECT_SOURCE_DIR}/core/kernels/elementwise_avx2.cpp"
+    PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma")
+  set_source_files_properties(
+    "${PROJECT_SOURCE_DIR}/core/kernels/elementwise_avx512.cpp" PROPERTIES
+    COMPILE_OPTIONS
+    "-O3;-mavx512f;-mavx512cd;-mavx512dq;-mavx512bw;-mavx512vl")
+else()
+  list(FILTER sources EXCLUDE REGEX "/elementwise_(avx2|avx512|x86)\\.cpp$")
+endif()
 
 add_library(mjolnir ${sources})
 add_library(mjolnir::mjolnir ALIAS mjolnir)

@@ -23,7 +23,16 @@ struct VectorLoops {
   ZipLoop (*zip)(Binary f);
 };
 
-/** The loops for this CPU. */
+/** The loops for this CPU, picked once. */
 const VectorLoops& vector_loops() noexcept;
+
+/** The loops for any CPU that the library runs on. */
+const VectorLoops& baseline_vector_loops() noexcept;
+
+/** On x86-64 also these; call them only where the CPU has them. */
+const VectorLoops& avx2_vector_loops() noexcept;
+const VectorLoops& avx512_vector_loops() noexcept;
+bool cpu_has_avx2() noexcept;
+bool cpu_has_avx512() noexcept;
 
 }  // namespace mjolnir::kernels

@@ -1,0 +1,143 @@
+// The vector loops of every instruction set that this CPU has.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/kernels/elementwise_vector.h"
+
+namespace mjolnir::kernels {
+namespace {
+
+struct Variant {
+  const char* name;
+  const VectorLoops* loops;
+};
+
+std::vector<Variant> variants() {
+  std::vector<Variant> result{{"baseline", &baseline_vector_loops()}};
+  if (cpu_has_avx2()) result.push_back({"avx2", &avx2_vector_loops()});
+  if (cpu_has_avx512()) result.push_back({"avx512", &avx512_vector_loops()});
+  return result;
+}
+
+const Unary kAll[] = {
+    Unary::Neg,     Unary::Affine, Unary::DivideBy,
+    Unary::Exp,     Unary::Log,    Unary::Sqrt,
+    Unary::Abs,     Unary::Relu,   Unary::LeakyRelu,
+    Unary::Sigmoid, Unary::Tanh,   Unary::Softplus,
+    Unary::Silu,    Unary::Gelu,   Unary::NormalDistribution,
+    Unary::Clamp,   Unary::Square, Unary::Reciprocal,
+};
+
+// 37 numbers, so that every vector length leaves a rest.
+std::vector<float> numbers(float low, float high) {
+  std::vector<float> values(37);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = low + (high - low) * static_cast<float>(i * 11 % 37) / 37.0f;
+  }
+  return values;
+}
+
+void expect_close(const std::vector<float>& got,
+                  const std::vector<double>& truth, double size) {
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    ASSERT_NEAR(got[i], truth[i], 8 * 1.2e-7 * (std::abs(truth[i]) + size))
+        << "element " << i;
+  }
+}
+
+TEST(VectorLoops, AgreeWithTheReferenceInDouble) {
+  const Constants constants{0.75, 1.25};
+  for (const Variant& variant : variants()) {
+    SCOPED_TRACE(variant.name);
+    for (const Unary f : kAll) {
+      SCOPED_TRACE(static_cast<int>(f));
+      const bool positive = f == Unary::Log || f == Unary::Sqrt;
+      const std::vector<float> x = numbers(positive ? 0.3f : -2.9f, 3.1f);
+      const std::vector<float> dy = numbers(-1.0f, 1.0f);
+      const std::vector<double> wide_x(x.begin(), x.end());
+      const std::vector<double> wide_dy(dy.begin(), dy.end());
+      const auto n = static_cast<std::int64_t>(x.size());
+      std::vector<float> y(x.size());
+      std::vector<double> truth(x.size());
+      ASSERT_NE(variant.loops->map(f), nullptr);
+      variant.loops->map(f)(constants, n, x.data(), y.data());
+      map(f, constants, n, wide_x.data(), truth.data());
+      expect_close(y, truth, 0.0);
+      ASSERT_NE(variant.loops->map_gradient(f), nullptr);
+      variant.loops->map_gradient(f)(constants, n, x.data(), dy.data(),
+                                     y.data());
+      map_gradient(f, constants, n, wide_x.data(), wide_dy.data(),
+                   truth.data());
+      expect_close(y, truth, 1.0);
+    }
+  }
+}
+
+TEST(VectorLoops, BinaryFunctionsInEveryStep) {
+  using Scalar = double (*)(double, double);
+  const std::pair<Binary, Scalar> functions[] = {
+      {Binary::Add, [](double a, double b) { return a + b; }},
+      {Binary::Sub, [](double a, double b) { return a - b; }},
+      {Binary::Mul, [](double a, double b) { return a * b; }},
+      {Binary::Div, [](double a, double b) { return a / b; }},
+      {Binary::Maximum, [](double a, double b) { return a > b ? a : b; }},
+      {Binary::Minimum, [](double a, double b) { return a < b ? a : b; }},
+  };
+  const std::vector<float> a = numbers(-2, 2), b = numbers(0.5f, 3);
+  for (const Variant& variant : variants()) {
+    SCOPED_TRACE(variant.name);
+    for (const auto& [f, definition] : functions) {
+      for (const int steps : {0, 1, 2, 3}) {
+        const std::size_t sa = steps & 1, sb = steps >> 1;
+        std::vector<float> y(a.size());
+        std::vector<double> truth(a.size());
+        variant.loops->zip(f)(37, a.data(), static_cast<std::int64_t>(sa),
+                              b.data(), static_cast<std::int64_t>(sb),
+                              y.data());
+        for (std::size_t i = 0; i < a.size(); ++i) {
+          truth[i] = definition(a[i * sa], b[i * sb]);
+        }
+        expect_close(y, truth, 0.0);
+      }
+    }
+  }
+}
+
+TEST(VectorLoops, KeepNanAndInfinity) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const Variant& variant : variants()) {
+    SCOPED_TRACE(variant.name);
+    for (const Unary f : kAll) {
+      for (const std::size_t at : {std::size_t{3}, std::size_t{36}}) {
+        std::vector<float> x = numbers(0.5f, 1.5f), y(37);
+        x[at] = nan;
+        variant.loops->map(f)({0.75, 1.25}, 37, x.data(), y.data());
+        for (std::size_t i = 0; i < 37; ++i) {
+          ASSERT_EQ(std::isnan(y[i]), i == at)
+              << static_cast<int>(f) << " at " << i;
+        }
+      }
+    }
+    const std::vector<float> ends{inf, -inf, 0.0f};
+    std::vector<float> y(3);
+    variant.loops->map(Unary::Exp)({}, 3, ends.data(), y.data());
+    EXPECT_EQ(y, (std::vector<float>{inf, 0, 1}));
+    variant.loops->map(Unary::Tanh)({}, 3, ends.data(), y.data());
+    EXPECT_EQ(y, (std::vector<float>{1, -1, 0}));
+    variant.loops->map(Unary::Relu)({}, 3, ends.data(), y.data());
+    EXPECT_EQ(y, (std::vector<float>{inf, 0, 0}));
+  }
+}
+
+TEST(VectorLoops, HaveNoPowerBecauseThatOfXsimdIsWrongAtZero) {
+  EXPECT_EQ(vector_loops().map(Unary::Power), nullptr);
+  EXPECT_EQ(vector_loops().zip(Binary::Pow), nullptr);
+}
+
+}  // namespace
+}  // namespace mjolnir::kernels
