@@ -58,8 +58,8 @@ TEST(Threads, TheFirstExceptionComesBack) {
   set_num_threads(4);
   for (int repeat = 0; repeat < 50; ++repeat) {
     try {
-      parallel_for(4, 1, [](std::int64_t begin, std::int64_t) {
-        if (begin >= 1) throw std::runtime_error(std::to_string(begin));
+      parallel_for(4, 1, [](std::int64_t begin, std::int64_t end) {
+        if (end > 1) throw std::runtime_error(std::to_string(begin));
       });
       FAIL() << "nothing was thrown";
     } catch (const std::runtime_error& e) {
