@@ -15,7 +15,7 @@ if [[ $(wc -l <<<"$strong") -lt 100 ]]; then
 fi
 
 foreign=$(c++filt <<<"$strong" |
-  grep -vE '^((vtable|VTT|typeinfo|typeinfo name|guard variable) for )?mjolnir(::|_)' |
+  grep -vE '^((vtable|VTT|typeinfo|typeinfo name|guard variable) for |[a-z-]+ thunk to )?mjolnir(::|_)' |
   grep -vE '^(__odr_asan|_GLOBAL__)' || true)
 if [[ -n $foreign ]]; then
   printf 'outside our namespace:\n%s\n' "$foreign"
