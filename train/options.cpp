@@ -173,18 +173,18 @@ void declare_flags(Flags& flags, TrainOptions& o) {
   flags.group("Data");
   flags.choice("--data", o.data, data_names, "What to train on");
   flags.text("--data-dir", o.data_dir, "FOLDER", "Where its files are");
-  flags.integer("--validation", o.validation, 0, 10'000'000,
-                std::to_string(o.validation),
-                "Training images set aside to find the best epoch;\n"
-                "0: none, the last epoch is kept");
+  flags.integer("--validation", o.validation, 0, 10'000'000, "",
+                "Training images set aside to find the best epoch\n"
+                "(default 5000, synthetic 400); 0: none, the last\n"
+                "epoch is kept");
   flags.choice("--augment", o.augment, augment_names,
                "Random changes of the training images");
 
   flags.group("Model");
   flags.choice("--model", o.model, model_names, "Network");
   flags.integer("--width", o.width, 1, 4096, "",
-                "Channels of the first stage of a ResNet (default 16;\n"
-                "resnet18: 64), hidden units of the mlp (default 128)");
+                "Channels of the first stage (default: resnet 16,\n"
+                "resnet18 64, lenet5 6), hidden units of the mlp (256)");
 
   flags.group("Optimizer");
   flags.choice("--optimizer", o.optimizer, optimizer_names, "Method");
@@ -216,9 +216,9 @@ void declare_flags(Flags& flags, TrainOptions& o) {
   flags.integer("--frequency", o.frequency, 1, 1'000'000,
                 std::to_string(o.frequency),
                 "Steps from one refresh of the factors to the next");
-  flags.integer("--split-dim", o.split_dim, 0, 1'000'000,
-                std::to_string(o.split_dim),
-                "Largest block of a factor that is inverted;\n0: no split");
+  flags.integer("--split-dim", o.split_dim, 0, 1'000'000, "",
+                "Largest block of a factor that is inverted; 0: no\n"
+                "split (default: per-sample 0, mindspore-gpu 128)");
   flags.choice("--statistics", o.statistics, statistics_names,
                "What the factors average");
 
@@ -247,9 +247,6 @@ std::vector<std::string> idle_flags(const Flags& flags, const TrainOptions& o) {
     check(flag, o.optimizer == "thor");
   }
   check("--nesterov", o.optimizer != "adamw");
-  if (flags.given("--width") && o.model == "lenet5") {
-    notes.push_back("--width has no effect with --model lenet5");
-  }
   if (flags.given("--data-dir") && o.data == "synthetic") {
     notes.push_back("--data-dir has no effect with --data synthetic");
   }
@@ -280,8 +277,17 @@ TrainOptions resolved(TrainOptions o) {
   if (!o.weight_decay) {
     o.weight_decay = adamw ? 0.01 : 5e-4;
   }
+  if (!o.validation) {
+    o.validation = o.data == "synthetic" ? 400 : 5000;
+  }
+  if (!o.split_dim) {
+    o.split_dim = o.statistics == "mindspore-gpu" ? 128 : 0;
+  }
   if (!o.width) {
-    o.width = o.model == "resnet18" ? 64 : o.model == "mlp" ? 128 : 16;
+    o.width = o.model == "resnet18" ? 64
+              : o.model == "mlp"    ? 256
+              : o.model == "lenet5" ? 6
+                                    : 16;
   }
   if (o.augment == "auto") {
     const bool digits = o.data == "mnist";

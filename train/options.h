@@ -22,8 +22,8 @@ class UsageError : public ValueError {
  */
 struct TrainOptions {
   std::string data = "fashion-mnist";
-  std::string data_dir;            ///< Empty: see docs/training.md.
-  std::int64_t validation = 5000;  ///< Training images set aside.
+  std::string data_dir;                    ///< Empty: see docs/training.md.
+  std::optional<std::int64_t> validation;  ///< Training images set aside.
   std::string augment = "auto";
 
   std::string model = "resnet8";
@@ -42,7 +42,7 @@ struct TrainOptions {
 
   double damping = 0.3;
   std::int64_t frequency = 20;  ///< Steps from one refresh to the next.
-  std::int64_t split_dim = 0;   ///< 0: factors are not cut.
+  std::optional<std::int64_t> split_dim;  ///< 0: factors are not cut.
   std::string statistics = "per-sample";
 
   std::int64_t seed = 1;

@@ -32,7 +32,7 @@ TEST(Options, DefaultsAreTheDocumentedRun) {
   EXPECT_EQ(line.options.data, "fashion-mnist");
   EXPECT_EQ(line.options.model, "resnet8");
   EXPECT_EQ(line.options.optimizer, "thor");
-  EXPECT_EQ(line.options.validation, 5000);
+  EXPECT_EQ(resolved(line.options).validation, 5000);
   EXPECT_TRUE(line.message.empty());
   EXPECT_TRUE(line.notes.empty());
 }
@@ -191,7 +191,7 @@ TEST(Options, HelpShowsEveryFlagAndDefault) {
   const std::string help = parse({"--help"}).message;
   for (const char* text : {"--data ",
                            "--data-dir ",
-                           "--validation N=5000",
+                           "--validation N",
                            "--model ",
                            "--width ",
                            "--optimizer NAME=thor",
@@ -206,7 +206,7 @@ TEST(Options, HelpShowsEveryFlagAndDefault) {
                            "--label-smoothing X=0",
                            "--damping X=",
                            "--frequency N=20",
-                           "--split-dim N=0",
+                           "--split-dim N",
                            "--statistics NAME=per-sample",
                            "--augment ",
                            "--seed ",
@@ -239,6 +239,9 @@ TEST(Options, ResolvedFillsWhatSuits) {
   o.model = "resnet18";
   EXPECT_EQ(resolved(o).width, 64);
   EXPECT_NE(resolved(o).augment, "auto");
+  EXPECT_EQ(resolved(o).split_dim, 0);
+  o.statistics = "mindspore-gpu";
+  EXPECT_EQ(resolved(o).split_dim, 128);
 }
 
 }  // namespace

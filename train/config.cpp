@@ -1,0 +1,94 @@
+#include "train/config.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <xtensor-blas/xblas_config.hpp>
+#include <xtensor/xtensor_config.hpp>
+
+#include <mjolnir/core/backend.h>
+#include <mjolnir/core/threads.h>
+#include <mjolnir/io/file.h>
+
+namespace mjolnir::train {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json option_values(const TrainOptions& o) {
+  return Json{{"data", o.data},
+              {"data-dir", o.data_dir},
+              {"validation", or_null(o.validation)},
+              {"augment", o.augment},
+              {"model", o.model},
+              {"width", or_null(o.width)},
+              {"optimizer", o.optimizer},
+              {"epochs", o.epochs},
+              {"batch", o.batch},
+              {"learning-rate", or_null(o.learning_rate)},
+              {"schedule", o.schedule},
+              {"warmup", o.warmup},
+              {"momentum", o.momentum},
+              {"nesterov", o.nesterov},
+              {"weight-decay", or_null(o.weight_decay)},
+              {"label-smoothing", o.label_smoothing},
+              {"damping", o.damping},
+              {"frequency", o.frequency},
+              {"split-dim", or_null(o.split_dim)},
+              {"statistics", o.statistics},
+              {"seed", o.seed},
+              {"threads", o.threads},
+              {"log-every", o.log_every},
+              {"out", o.out}};
+}
+
+std::string version(int major, int minor, int patch) {
+  return std::to_string(major) + "." + std::to_string(minor) + "." +
+         std::to_string(patch);
+}
+
+// The value of the first "key : value" line of /proc/cpuinfo, or "".
+std::string cpuinfo(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (line.compare(0, key.size(), key) == 0 && colon != std::string::npos &&
+        line.find_first_not_of(" \t", key.size()) == colon) {
+      return colon + 2 < line.size() ? line.substr(colon + 2) : "";
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string config_text(const TrainOptions& options) {
+  Json config;
+  config["options"] = option_values(options);
+  config["versions"] = {
+      {"mjolnir", MJOLNIR_VERSION},
+      {"xtensor", version(XTENSOR_VERSION_MAJOR, XTENSOR_VERSION_MINOR,
+                          XTENSOR_VERSION_PATCH)},
+      {"xtensor-blas",
+       version(XTENSOR_BLAS_VERSION_MAJOR, XTENSOR_BLAS_VERSION_MINOR,
+               XTENSOR_BLAS_VERSION_PATCH)},
+      {"onednn", has_onednn() ? Json(onednn_version()) : Json()},
+      {"compiler", __VERSION__}};
+  config["threads"] = num_threads();
+  config["blas"] = blas_description();
+  config["onednn"] = has_onednn();
+  config["cpu"] = {{"model", cpuinfo("model name")},
+                   {"flags", cpuinfo("flags")}};
+  return config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void write_config(const std::string& path, const TrainOptions& options) {
+  io::write_file(path, config_text(options));
+}
+
+}  // namespace mjolnir::train

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <mjolnir/data/loader.h>
+#include <mjolnir/layers/module.h>
+#include <mjolnir/optim/optimizer.h>
+#include <mjolnir/train/meter.h>
+#include <mjolnir/train/objective.h>
+
+namespace mjolnir::train {
+
+/** The settings an optimizer step used. */
+struct StepSettings {
+  double learning_rate = 0.0;
+  /** Of an optimizer with curvature (a CurvatureState). */
+  std::optional<double> damping;
+  /** Refreshes so far, of the layer that had most. */
+  std::optional<std::int64_t> refreshes;
+};
+
+/** Where a run stands after an optimizer step. */
+struct StepRecord {
+  std::int64_t epoch = 0;     ///< From 1.
+  std::int64_t step = 0;      ///< In the epoch, from 1.
+  std::int64_t steps = 0;     ///< In every epoch.
+  std::int64_t run_step = 0;  ///< In the whole run, from 1.
+  bool logging = false;       ///< Every log_every steps.
+  Meter interval;             ///< Since the last logging step.
+  Meter so_far;               ///< Of this epoch.
+  StepSettings settings;
+  double seconds = 0.0;           ///< Since the run began.
+  double interval_seconds = 0.0;  ///< Of training, since the last logging step.
+};
+
+/** What an epoch came to. */
+struct EpochRecord {
+  std::int64_t epoch = 0;     ///< From 1.
+  std::int64_t run_step = 0;  ///< Steps of the run at its end.
+  Meter training;
+  std::optional<Meter> validation;
+  StepSettings settings;          ///< Of its last step.
+  double seconds = 0.0;           ///< Since the run began.
+  double training_seconds = 0.0;  ///< In this epoch, validation not counted.
+  bool best = false;              ///< Better than every epoch before.
+};
+
+/** Options of fit(). */
+struct FitOptions {
+  std::int64_t epochs = 1;
+  std::int64_t log_every = 50;
+  Objective objective = classification();
+  /** Evaluated after each epoch; null: no validation. */
+  data::Loader* validation = nullptr;
+  Objective validation_objective = classification();
+  std::function<void(const StepRecord&)> on_step;
+  std::function<void(const EpochRecord&)> on_epoch;
+  /** Asked after each step; true ends the run there. */
+  std::function<bool()> stop;
+};
+
+enum class FitStatus : std::uint8_t { Completed, Diverged, Interrupted };
+
+/** How a run ended. */
+struct FitResult {
+  FitStatus status = FitStatus::Completed;
+  std::vector<EpochRecord> epochs;  ///< The complete ones.
+  std::int64_t best_epoch = 0;      ///< 0 without validation.
+  std::int64_t run_steps = 0;       ///< Steps taken.
+  double seconds = 0.0;
+  std::string reason;  ///< Diverged: what was not finite, and where.
+};
+
+/**
+ * Trains a model: for each batch zero_grad, forward, loss, backward, step.
+ *
+ * With validation the model ends with the parameters and buffers of the best
+ * epoch: the highest validation accuracy (the lowest loss where the task has
+ * no accuracy), the earlier one of equals. Without it, those of the last
+ * step.
+ *
+ * A loss or gradient that is not finite ends the run as Diverged, with the
+ * parameters and buffers as they were before that step, bit for bit.
+ */
+FitResult fit(Module& model, optim::Optimizer& optimizer,
+              data::Loader& training, const FitOptions& options);
+
+}  // namespace mjolnir::train

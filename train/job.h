@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+
+#include <mjolnir/core/random.h>
+#include <mjolnir/data/dataset.h>
+#include <mjolnir/data/loader.h>
+#include <mjolnir/layers/module.h>
+#include <mjolnir/optim/optimizer.h>
+#include <mjolnir/optim/schedule.h>
+#include <mjolnir/train/options.h>
+
+/** From options, as resolved() gives them, to the parts of a run. */
+namespace mjolnir::train {
+
+/** The images of a run. */
+struct JobData {
+  data::Dataset train;       ///< Without those set aside.
+  data::Dataset validation;  ///< Empty with --validation 0.
+  data::Dataset test;
+};
+
+/** Reads the data set of the options and sets the validation images aside, by
+ * the seed. Throws IoError with advice if the files are missing, UsageError
+ * if --validation leaves nothing to train on. */
+JobData load_data(const TrainOptions& options);
+
+/** How training images are batched and changed. */
+data::LoaderOptions training_batches(const TrainOptions& options);
+
+/** The same images, unchanged and in order, in larger batches. */
+data::LoaderOptions evaluation_batches(const TrainOptions& options);
+
+/** The network of the options, for images like those of `data`. Its layers
+ * have curvature if the optimizer wants it. */
+std::unique_ptr<Module> make_model(const TrainOptions& options,
+                                   const data::Dataset& data, Generator& rng);
+
+/** The learning rate of the options over a run of so many steps. */
+optim::Schedule make_schedule(const TrainOptions& options,
+                              std::int64_t steps_per_epoch);
+
+/** The optimizer of the options; the model must outlive it. */
+std::unique_ptr<optim::Optimizer> make_optimizer(const TrainOptions& options,
+                                                 Module& model,
+                                                 std::int64_t steps_per_epoch);
+
+}  // namespace mjolnir::train

@@ -1,0 +1,127 @@
+#include "train/reporter.h"
+
+#include <utility>
+#include <vector>
+
+#include <mjolnir/train/progress.h>
+
+#include "train/detail/text.h"
+
+namespace mjolnir::train {
+
+namespace {
+
+std::optional<double> accuracy_of(const Meter& meter) {
+  return meter.has_accuracy ? std::optional<double>(meter.accuracy())
+                            : std::nullopt;
+}
+
+double rate(std::int64_t samples, double seconds) {
+  return seconds > 0.0 ? static_cast<double>(samples) / seconds : 0.0;
+}
+
+std::string percent(const Meter& meter) {
+  return meter.has_accuracy ? detail::fixed(100.0 * meter.accuracy(), 2) : "-";
+}
+
+// Cells right-aligned in columns of these widths.
+std::string table_row(const std::vector<std::string>& cells) {
+  constexpr std::size_t widths[] = {5, 12, 16, 17, 21, 10, 9};
+  std::string line;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::size_t size = cells[i].size();
+    line += std::string(widths[i] > size ? widths[i] - size : 1, ' ');
+    line += cells[i];
+  }
+  return line;
+}
+
+}  // namespace
+
+Reporter::Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs)
+    : console_(console), metrics_(metrics), epochs_(epochs) {}
+
+void Reporter::attach(FitOptions& options) {
+  options.on_step = [this](const StepRecord& record) { on_step(record); };
+  options.on_epoch = [this](const EpochRecord& record) { on_epoch(record); };
+}
+
+void Reporter::on_step(const StepRecord& record) {
+  const double speed = rate(record.interval.samples, record.interval_seconds);
+  ProgressState state;
+  state.epoch = record.epoch;
+  state.epochs = epochs_;
+  state.step = record.step;
+  state.steps = record.steps;
+  state.loss = record.so_far.loss();
+  state.accuracy = accuracy_of(record.so_far);
+  state.standard_error = record.so_far.standard_error();
+  state.images_per_second = speed;
+  state.learning_rate = record.settings.learning_rate;
+  state.damping = record.settings.damping;
+  state.refreshes = record.settings.refreshes;
+  state.seconds_left =
+      seconds_left(record.seconds, record.run_step, record.steps * epochs_);
+  show_progress(console_, state, record.logging);
+  if (!record.logging) {
+    return;
+  }
+  MetricsRow row;
+  row.kind = "step";
+  row.epoch = record.epoch;
+  row.step = record.run_step;
+  row.loss = record.interval.loss();
+  row.accuracy = accuracy_of(record.interval);
+  row.learning_rate = record.settings.learning_rate;
+  row.damping = record.settings.damping;
+  row.refreshes = record.settings.refreshes;
+  row.seconds = record.seconds;
+  row.images_per_second = speed;
+  metrics_.add(row);
+}
+
+void Reporter::on_epoch(const EpochRecord& record) {
+  MetricsRow row;
+  row.kind = "epoch";
+  row.epoch = record.epoch;
+  row.step = record.run_step;
+  row.loss = record.training.loss();
+  row.accuracy = accuracy_of(record.training);
+  if (record.validation) {
+    row.validation_loss = record.validation->loss();
+    row.validation_accuracy = accuracy_of(*record.validation);
+  }
+  row.learning_rate = record.settings.learning_rate;
+  row.damping = record.settings.damping;
+  row.refreshes = record.settings.refreshes;
+  row.seconds = record.seconds;
+  row.images_per_second =
+      rate(record.training.samples, record.training_seconds);
+  metrics_.add(row);
+}
+
+std::string epoch_table(const FitResult& result) {
+  std::string table =
+      table_row({"epoch", "train loss", "train accuracy", "validation loss",
+                 "validation accuracy", "images/s", "time"}) +
+      "\n";
+  for (const EpochRecord& e : result.epochs) {
+    const bool validated = e.validation.has_value();
+    table += table_row(
+        {std::to_string(e.epoch), detail::fixed(e.training.loss(), 4),
+         percent(e.training),
+         validated ? detail::fixed(e.validation->loss(), 4) : "-",
+         validated ? percent(*e.validation) : "-",
+         detail::fixed(rate(e.training.samples, e.training_seconds), 0),
+         detail::clock_time(e.seconds)});
+    table += e.epoch == result.best_epoch ? "  best\n" : "\n";
+  }
+  return table;
+}
+
+std::string accuracy_line(const Meter& test) {
+  return "test accuracy " + detail::fixed(100.0 * test.accuracy(), 2) +
+         " % (+- " + detail::fixed(100.0 * test.standard_error(), 2) + ")";
+}
+
+}  // namespace mjolnir::train

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <mjolnir/train/console.h>
+#include <mjolnir/train/fit.h>
+#include <mjolnir/train/metrics.h>
+
+namespace mjolnir::train {
+
+/** Turns the records of fit() into progress and rows of metrics.csv. */
+class Reporter {
+ public:
+  /** Both must outlive the reporter. */
+  Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs);
+
+  /** Makes fit() report here. */
+  void attach(FitOptions& options);
+
+ private:
+  void on_step(const StepRecord& record);
+  void on_epoch(const EpochRecord& record);
+
+  Console& console_;
+  MetricsFile& metrics_;
+  std::int64_t epochs_;
+};
+
+/** The table at the end of a run: a header, then a line per epoch; the epoch
+ * that was kept is marked. */
+std::string epoch_table(const FitResult& result);
+
+/** "test accuracy 91.87 % (+- 0.27)" */
+std::string accuracy_line(const Meter& test);
+
+}  // namespace mjolnir::train
