@@ -60,11 +60,11 @@ bool take(int fd, std::string& text) {
   for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) {
     std::signal(signal, SIG_DFL);
   }
-  for (const auto& [name, value] : start.set) {
-    setenv(name.c_str(), value.c_str(), 1);
-  }
   for (const std::string& name : start.unset) {
     unsetenv(name.c_str());
+  }
+  for (const auto& [name, value] : start.set) {
+    setenv(name.c_str(), value.c_str(), 1);
   }
   std::vector<char*> argv;
   for (const std::string& word : start.argv) {

@@ -1,0 +1,104 @@
+// Trains an image classifier and writes what it learned: the program behind
+// `./mjolnir train`. With no flag it trains a ResNet-8 on Fashion-MNIST with
+// THOR; the last lines it prints then read like
+//
+//     test accuracy 91.47 % (+- 0.28)
+//     files in runs/fashion-mnist-resnet8-thor-1: model.safetensors, ...
+
+#include <mjolnir/mjolnir.h>
+
+#include <exception>
+#include <string>
+
+namespace mj = mjolnir;
+namespace train = mjolnir::train;
+
+namespace {
+
+const char* const files = ": model.safetensors, metrics.csv, config.json\n";
+
+int run(const train::TrainOptions& options, train::Console& progress,
+        train::Console& output, train::Log& log) {
+  train::use_threads(options.threads);
+  mj::check_blas_threading();
+  mj::Generator rng(static_cast<std::uint64_t>(options.seed));
+
+  // The data: batches for training, validation and the test at the end.
+  const train::JobData data = train::load_data(options);
+  mj::data::Loader training(data.train, train::training_batches(options), rng);
+  mj::data::Loader validation(data.validation,
+                              train::evaluation_batches(options));
+  mj::data::Loader test(data.test, train::evaluation_batches(options));
+
+  // What is trained, and how.
+  const auto model = train::make_model(options, data.train, rng);
+  const auto optimizer =
+      train::make_optimizer(options, *model, training.steps());
+
+  // Where the files go: nothing is written before all of the above is right.
+  const std::string folder = train::make_run_folder(options);
+  train::write_config(folder + "/config.json", options);
+  train::MetricsFile metrics(folder + "/metrics.csv");
+
+  train::FitOptions fit;
+  fit.epochs = options.epochs;
+  fit.log_every = options.log_every;
+  fit.objective = train::classification(options.label_smoothing);
+  fit.validation = *options.validation > 0 ? &validation : nullptr;
+  fit.stop = [] { return train::stop_signal() != 0; };
+  train::Reporter reporter(progress, metrics, options.epochs);
+  reporter.attach(fit);
+  const train::FitResult result = train::fit(*model, *optimizer, training, fit);
+  progress.clear();
+
+  train::save_model(folder + "/model.safetensors", *model);
+  output.text(train::epoch_table(result));
+  if (result.status == train::FitStatus::Completed) {
+    const train::Meter final = train::evaluate(*model, test);
+    output.line(train::accuracy_line(final));
+  }
+  output.text("files in " + folder + files);
+  log.summary();
+
+  if (result.status == train::FitStatus::Diverged) {
+    log.error("diverged: " + result.reason +
+              "; the parameters before that step were saved. A lower "
+              "--learning-rate" +
+              (options.optimizer == "thor" ? ", a higher --damping" : "") +
+              " or a longer --warmup may help");
+    return train::exit_diverged;
+  }
+  if (result.status == train::FitStatus::Interrupted) {
+    log.warning("interrupted; the parameters so far were saved");
+    return 128 + train::stop_signal();
+  }
+  return output.working() ? train::exit_ok : train::exit_failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  train::prepare_program();
+  train::Console progress(train::console_options(2));
+  train::ConsoleOptions standard_output;
+  standard_output.fd = 1;
+  train::Console output(standard_output);
+  train::Log log(progress);
+  try {
+    const train::CommandLine line = train::parse_command_line(argc, argv);
+    if (!line.message.empty()) {
+      output.text(line.message);
+      return train::exit_ok;
+    }
+    for (const std::string& note : line.notes) {
+      log.warning(note);
+    }
+    return run(train::resolved(line.options), progress, output, log);
+  } catch (const train::UsageError& error) {
+    log.error(error.what());
+    return train::exit_usage;
+  } catch (const std::exception& error) {
+    log.error(error.what());
+    return train::exit_failed;
+  }
+}

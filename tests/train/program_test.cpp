@@ -1,0 +1,345 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <mjolnir/train/cores.h>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/train/files.h"
+#include "tests/train/process.h"
+
+// The trainer as a user runs it, on synthetic images.
+namespace mjolnir::train {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (access(MJOLNIR_TRAIN_PROGRAM, X_OK) != 0) {
+      GTEST_SKIP() << "the examples are not built";
+    }
+  }
+
+  // A run of a second or so.
+  Start small(std::vector<std::string> more = {}) const {
+    Start start;
+    start.argv = {MJOLNIR_TRAIN_PROGRAM,
+                  "--data",
+                  "synthetic",
+                  "--model",
+                  "mlp",
+                  "--width",
+                  "16",
+                  "--epochs",
+                  "2",
+                  "--optimizer",
+                  "sgd",
+                  "--log-every",
+                  "7",
+                  "--threads",
+                  "1"};
+    start.argv.insert(start.argv.end(), more.begin(), more.end());
+    start.folder = folder_.path();
+    start.set = {{"TERM", "xterm"}};
+    start.unset = {"NO_COLOR", "FORCE_COLOR"};
+    return start;
+  }
+  std::string file(const std::string& name) const {
+    return content_of(folder_.path() + "/" + name);
+  }
+
+  TemporaryFolder folder_;
+};
+
+// A row of metrics.csv without its last two columns, which are times.
+std::vector<std::string> rows_without_times(const std::string& csv) {
+  std::vector<std::string> rows;
+  for (std::string line : split_lines(csv)) {
+    line.erase(line.rfind(','));
+    line.erase(line.rfind(','));
+    rows.push_back(line);
+  }
+  return rows;
+}
+
+TEST_F(Program, WritesWhatIsDocumented) {
+  const Finished done = run(small({"--out", "here"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  // stdout: the table, the accuracy alone on a line, the files.
+  const std::vector<std::string> lines = split_lines(done.out);
+  ASSERT_EQ(lines.size(), 5u) << done.out;
+  EXPECT_THAT(lines[0], HasSubstr("validation accuracy"));
+  EXPECT_THAT(lines[1], ContainsRegex("^ +1 "));
+  EXPECT_THAT(lines[2], ContainsRegex("^ +2 "));
+  EXPECT_THAT(lines[3],
+              ContainsRegex("^test accuracy [0-9.]+ % [(][+]- [0-9.]+[)]$"));
+  EXPECT_THAT(lines[4], HasSubstr("here: model.safetensors"));
+
+  const auto config = nlohmann::json::parse(file("here/config.json"));
+  EXPECT_EQ(config["options"]["epochs"], 2);
+  EXPECT_EQ(config["options"]["learning-rate"], 0.1);
+  EXPECT_EQ(config["threads"], 1);
+  EXPECT_THAT(config["blas"].get<std::string>(), HasSubstr("OpenBLAS"));
+  for (const char* name : {"mjolnir", "xtensor", "xtensor-blas", "onednn"}) {
+    EXPECT_TRUE(config["versions"].contains(name)) << name;
+  }
+  EXPECT_TRUE(config["cpu"].contains("flags"));
+
+  const std::string csv = file("here/metrics.csv");
+  EXPECT_EQ(csv.back(), '\n');
+  int steps = 0;
+  int epochs = 0;
+  for (const std::string& line : split_lines(csv)) {
+    EXPECT_EQ(std::count(line.begin(), line.end(), ','), 11) << line;
+    steps += line.rfind("step,", 0) == 0;
+    epochs += line.rfind("epoch,", 0) == 0;
+  }
+  EXPECT_EQ(epochs, 2);
+  EXPECT_GT(steps, 2);
+  EXPECT_THAT(file("here/model.safetensors"), HasSubstr("fc1.weight"));
+}
+
+TEST_F(Program, EveryFlagIsInTheConfiguration) {
+  Start help = small();
+  help.argv = {MJOLNIR_TRAIN_PROGRAM, "--help"};
+  const Finished text = run(help);
+  EXPECT_EQ(text.code, 0);
+  EXPECT_EQ(text.err, "");
+  const Finished done = run(small({"--out", "a"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto options = nlohmann::json::parse(file("a/config.json"))["options"];
+  int flags = 0;
+  for (const std::string& line : split_lines(text.out)) {
+    const std::size_t dashes = line.find("  --");
+    if (dashes != 0 || line.find("--version") != std::string::npos) {
+      continue;
+    }
+    const std::string name = line.substr(4, line.find(' ', 4) - 4);
+    EXPECT_TRUE(options.contains(name)) << name;
+    ++flags;
+  }
+  EXPECT_EQ(flags, static_cast<int>(options.size()));
+}
+
+TEST_F(Program, OneSeedGivesTheSameBytes) {
+  for (const std::string optimizer : {"sgd", "thor"}) {
+    for (const std::string& out : {optimizer + "1", optimizer + "2"}) {
+      Start start = small();
+      start.argv = {MJOLNIR_TRAIN_PROGRAM};
+      // 300 images, the last batch short; two refreshes of THOR.
+      for (const char* word : {"--data",       "synthetic",
+                               "--validation", "1700",
+                               "--model",      "resnet8",
+                               "--width",      "4",
+                               "--epochs",     "2",
+                               "--batch",      "96",
+                               "--augment",    "crop-flip-cutout",
+                               "--threads",    "2",
+                               "--frequency",  "5",
+                               "--log-every",  "3",
+                               "--seed",       "5",
+                               "--optimizer"}) {
+        start.argv.push_back(word);
+      }
+      start.argv.insert(start.argv.end(), {optimizer, "--out", out});
+      // Threads that spin are slow on a machine that does other things too.
+      start.set.push_back({"OMP_WAIT_POLICY", "passive"});
+      const Finished done = run(start);
+      ASSERT_EQ(done.code, 0) << done.err;
+    }
+    EXPECT_EQ(file(optimizer + "1/model.safetensors"),
+              file(optimizer + "2/model.safetensors"));
+    EXPECT_EQ(rows_without_times(file(optimizer + "1/metrics.csv")),
+              rows_without_times(file(optimizer + "2/metrics.csv")));
+  }
+}
+
+TEST_F(Program, AnotherSeedGivesAnotherModel) {
+  ASSERT_EQ(run(small({"--seed", "1", "--out", "a"})).code, 0);
+  ASSERT_EQ(run(small({"--seed", "2", "--out", "b"})).code, 0);
+  EXPECT_NE(file("a/model.safetensors"), file("b/model.safetensors"));
+}
+
+TEST_F(Program, WithoutATerminalThereAreOnlyPlainLines) {
+  const Finished done = run(small());
+  ASSERT_EQ(done.code, 0) << done.err;
+  for (const std::string& text : {done.out, done.err}) {
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(text, Not(HasSubstr("\r")));
+  }
+  EXPECT_THAT(done.err, ContainsRegex("epoch 2/2  step [0-9]+/[0-9]+  loss "));
+  EXPECT_THAT(done.out, HasSubstr("runs/synthetic-mlp-sgd-1"));
+}
+
+TEST_F(Program, InATerminalThereIsOneLiveLine) {
+  Start start = small();
+  start.terminal = true;
+  start.columns = 120;
+  const Finished done = run(start);
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("\r\x1b[36mepoch 1/2"));
+  EXPECT_THAT(done.err, Not(HasSubstr("\n")));
+  EXPECT_EQ(screen(done.err, 120), "\n");  // gone when the run is over
+  EXPECT_THAT(done.out, Not(HasSubstr("\r")));
+  EXPECT_THAT(done.out, HasSubstr("test accuracy"));
+}
+
+TEST_F(Program, TheLiveLineFitsAnyWidth) {
+  for (const int columns : {10, 0}) {
+    Start start = small();
+    start.terminal = true;
+    start.columns = columns;
+    const Finished done = run(start);
+    EXPECT_EQ(done.code, 0);
+    EXPECT_THAT(done.err, HasSubstr("\r\x1b[36mepoch"));
+    EXPECT_EQ(screen(done.err, columns == 0 ? 80 : 10), "\n");
+  }
+}
+
+TEST_F(Program, ColourFollowsTheEnvironment) {
+  const auto has_color = [this](const char* name, const char* value) {
+    Start start = small();
+    start.terminal = true;
+    start.set.push_back({name, value});
+    const Finished done = run(start);
+    EXPECT_EQ(done.code, 0);
+    return done.err.find('\x1b') != std::string::npos;
+  };
+  EXPECT_TRUE(has_color("NO_COLOR", ""));
+  EXPECT_FALSE(has_color("NO_COLOR", "1"));
+  EXPECT_FALSE(has_color("TERM", "dumb"));
+}
+
+TEST_F(Program, ADumbTerminalGetsPlainLines) {
+  Start start = small();
+  start.terminal = true;
+  start.set = {{"TERM", "dumb"}};
+  const Finished done = run(start);
+  EXPECT_EQ(done.code, 0);
+  EXPECT_THAT(done.err, Not(HasSubstr("\r")));
+  EXPECT_THAT(done.err, HasSubstr("epoch 1/2  step 7/"));
+}
+
+TEST_F(Program, ReadersThatLeaveDoNotEndTheRun) {
+  Start start = small({"--out", "alone"});
+  start.readers_leave = true;
+  const Finished done = run(start);
+  EXPECT_EQ(done.signal, 0);
+  EXPECT_EQ(done.code, 1);  // its result could not be told
+  EXPECT_THAT(file("alone/metrics.csv"), HasSubstr("\nepoch,2,"));
+  EXPECT_FALSE(file("alone/model.safetensors").empty());
+}
+
+TEST_F(Program, ClosedStreamsDoNotEndUpInTheFiles) {
+  Start start = small({"--out", "closed"});
+  start.close_stdout = true;
+  start.close_stderr = true;
+  const Finished done = run(start);
+  EXPECT_EQ(done.code, 0);
+  const std::string csv = file("closed/metrics.csv");
+  EXPECT_EQ(csv.rfind("kind,epoch,step", 0), 0u);
+  EXPECT_THAT(csv, Not(HasSubstr("images/s")));
+  EXPECT_NO_THROW(nlohmann::json::parse(file("closed/config.json")));
+}
+
+TEST_F(Program, DivergenceHasItsOwnCodeAndKeepsTheModel) {
+  const Finished done =
+      run(small({"--out", "wild", "--learning-rate", "1e30"}));
+  EXPECT_EQ(done.code, 3) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("error: diverged: "));
+  EXPECT_THAT(done.err, HasSubstr("of epoch 1"));
+  EXPECT_THAT(done.out, Not(HasSubstr("test accuracy")));
+  EXPECT_THAT(file("wild/model.safetensors"), HasSubstr("fc1.weight"));
+}
+
+TEST_F(Program, WrongFlagsAreUsageErrors) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--modle", "mlp"},
+                                             {"--schedule", "cosines"},
+                                             {"--batch", "0"},
+                                             {"--validation", "1000000"}}) {
+    const Finished done = run(small(words));
+    EXPECT_EQ(done.code, 2) << words[0];
+    EXPECT_THAT(done.err, HasSubstr(words[0]));
+    EXPECT_EQ(done.out, "");
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/runs"));
+}
+
+TEST_F(Program, AnEarlierRunIsNotOverwritten) {
+  ASSERT_EQ(run(small({"--out", "mine"})).code, 0);
+  const std::string before = file("mine/model.safetensors");
+  const Finished done = run(small({"--out", "mine", "--seed", "9"}));
+  EXPECT_EQ(done.code, 2);
+  EXPECT_THAT(done.err, HasSubstr("already holds a run"));
+  EXPECT_EQ(file("mine/model.safetensors"), before);
+}
+
+TEST_F(Program, MissingDataSaysHowToGetThem) {
+  Start start = small();
+  start.argv = {MJOLNIR_TRAIN_PROGRAM, "--data", "cifar10", "--data-dir",
+                "/no/such/folder"};
+  const Finished done = run(start);
+  EXPECT_EQ(done.code, 1);
+  EXPECT_THAT(done.err, HasSubstr("/no/such/folder"));
+  EXPECT_THAT(done.err, HasSubstr("./mjolnir data cifar10"));
+}
+
+TEST_F(Program, ASignalFinishesTheStepAndKeepsWhatThereIs) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string out = "stopped" + std::to_string(signal);
+    Start start = small({"--out", out});
+    start.argv[8] = "100000";  // epochs
+    start.signal = signal;
+    start.signal_after = "epoch 2/";
+    const Finished done = run(start);
+    EXPECT_EQ(done.code, 128 + signal) << done.err;
+    EXPECT_THAT(done.err, HasSubstr("interrupted"));
+    EXPECT_THAT(file(out + "/model.safetensors"), HasSubstr("fc1.weight"));
+    EXPECT_EQ(file(out + "/metrics.csv").back(), '\n');
+  }
+}
+
+TEST_F(Program, ThreadsNeverOutnumberTheCores) {
+  for (const char* threads : {"1", "2", "64"}) {
+    Start start = small({"--out", std::string("by-flag-") + threads});
+    start.argv[14] = threads;
+    EXPECT_EQ(run(start).code, 0) << threads;
+    start = small({"--out", std::string("by-environment-") + threads});
+    start.argv[14] = "0";
+    start.set.push_back({"OMP_NUM_THREADS", threads});
+    EXPECT_EQ(run(start).code, 0) << threads;
+    for (const char* how : {"by-flag-", "by-environment-"}) {
+      const auto config = nlohmann::json::parse(
+          file(std::string(how) + threads + "/config.json"));
+      EXPECT_EQ(config["threads"],
+                std::min(std::stoi(threads), available_cores()));
+    }
+  }
+}
+
+TEST_F(Program, OneCoreOfManyIsEnough) {
+  const std::string taskset = "/usr/bin/taskset";
+  if (access(taskset.c_str(), X_OK) != 0) {
+    GTEST_SKIP() << "no taskset here";
+  }
+  Start start = small({"--out", "one"});
+  start.argv[14] = "0";
+  start.argv.insert(start.argv.begin(), {taskset, "1"});  // the first core
+  const Finished done = run(start);
+  if (done.err.find("failed to set") != std::string::npos) {
+    GTEST_SKIP() << "the first core is not ours";
+  }
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(nlohmann::json::parse(file("one/config.json"))["threads"], 1);
+}
+
+}  // namespace
+}  // namespace mjolnir::train
