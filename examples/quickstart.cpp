@@ -1,0 +1,51 @@
+// Mjolnir in one screen: a ResNet learns Fashion-MNIST with THOR.
+//
+//     quickstart [EPOCHS] [IMAGES]
+//
+// With no argument: 2 epochs on all 60,000 images. It prints the loss of each
+// epoch, which falls from about 0.6 to about 0.35, and ends with
+//
+//     test accuracy 88 % (a few tenths more or less)
+
+#include <mjolnir/mjolnir.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace mj = mjolnir;
+
+int main(int argc, char** argv) {
+  const int epochs = argc > 1 ? std::atoi(argv[1]) : 2;
+  const int images = argc > 2 ? std::atoi(argv[2]) : 60000;
+
+  mj::Generator rng(42);
+  auto train = mj::data::FashionMnist::train().first(images);
+  auto test = mj::data::FashionMnist::test().first(images);
+  mj::models::ResNet net({.depth = 8,
+                          .width = 16,
+                          .in_channels = 1,
+                          .classes = 10,
+                          .second_order = true},
+                         rng);
+  mj::data::Loader loader(train, {.batch = 128, .shuffle = true}, rng);
+  mj::optim::Thor thor(
+      net, {.learning_rate = mj::optim::cosine(0.3, epochs * loader.steps()),
+            .damping = 0.3,
+            .frequency = 20});
+
+  for (int epoch = 1; epoch <= epochs; ++epoch) {
+    double total = 0.0;
+    for (auto [x, labels] : loader) {
+      thor.zero_grad();
+      mj::Tensor loss = mj::cross_entropy(net(x), labels);
+      loss.backward();
+      thor.step();
+      total += loss.item();
+    }
+    std::printf("epoch %d: loss %.3f\n", epoch, total / loader.steps());
+  }
+
+  mj::data::Loader batches(test, {.batch = 500});
+  const mj::train::Meter result = mj::train::evaluate(net, batches);
+  std::printf("test accuracy %.1f %%\n", 100.0 * result.accuracy());
+}
