@@ -47,9 +47,9 @@ struct Loader::Iterator::Epoch {
     const detail::BatchMaker& maker = shared->maker;
     const std::int64_t full =
         std::min(maker.options().batch, maker.dataset().size());
-    std::vector<Tensor> all;
+    std::vector<Batch> all;
     for (int i = 0; i <= maker.options().prefetch; ++i) {
-      all.push_back(maker.empty_images(full));
+      all.push_back(maker.empty(full));
     }
   }
 

@@ -86,18 +86,19 @@ EpochPlan BatchMaker::plan(std::uint64_t key, std::int64_t epoch) const {
   return plan;
 }
 
-Tensor BatchMaker::empty_images(std::int64_t count) const {
-  TensorOptions options;
-  options.layout = Layout::ChannelsLast;
-  return Tensor::empty({count, dataset_.channels(), height_, width_}, options);
+Batch BatchMaker::empty(std::int64_t count) const {
+  TensorOptions pixels;
+  pixels.layout = Layout::ChannelsLast;
+  TensorOptions integers;
+  integers.dtype = DType::I64;
+  return {Tensor::empty({count, dataset_.channels(), height_, width_}, pixels),
+          Tensor::empty({count}, integers)};
 }
 
 Batch BatchMaker::make(const EpochPlan& plan, std::int64_t step) const {
   const std::int64_t begin = step * options_.batch;
   const std::int64_t count = std::min(options_.batch, dataset_.size() - begin);
-  TensorOptions integers;
-  integers.dtype = DType::I64;
-  Batch batch{empty_images(count), Tensor::empty({count}, integers)};
+  const Batch batch = empty(count);
   float* out = batch.images.mutable_data<float>();
   std::int64_t* label = batch.labels.mutable_data<std::int64_t>();
 

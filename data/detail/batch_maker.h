@@ -25,8 +25,8 @@ class BatchMaker {
 
   EpochPlan plan(std::uint64_t key, std::int64_t epoch) const;
   Batch make(const EpochPlan& plan, std::int64_t step) const;
-  /** Storage for a full batch of images, uninitialised. */
-  Tensor empty_images(std::int64_t count) const;
+  /** A batch of that many samples, uninitialised. */
+  Batch empty(std::int64_t count) const;
 
  private:
   void check() const;

@@ -1,99 +1,15 @@
 #include <mjolnir/data/loader.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <stdexcept>
-#include <thread>
 
+#include "tests/data/numbered.h"
 #include "tests/support/files.h"
 
 namespace mjolnir::data {
 namespace {
 
 using mjolnir::testing::expect_error;
-
-constexpr std::int64_t height = 5;
-constexpr std::int64_t width = 4;
-constexpr std::int64_t channels = 3;
-
-// Byte of sample i at (c, y, x); the label says which sample it is.
-int pixel(std::int64_t i, std::int64_t c, std::int64_t y, std::int64_t x) {
-  return static_cast<int>((31 * i + 83 * c + 17 * y + 5 * x + 1) % 256);
-}
-
-Dataset numbered(std::int64_t n) {
-  std::vector<std::uint8_t> values;
-  std::vector<std::int64_t> labels;
-  for (std::int64_t i = 0; i < n; ++i) {
-    labels.push_back(i);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t y = 0; y < height; ++y) {
-        for (std::int64_t x = 0; x < width; ++x) {
-          values.push_back(static_cast<std::uint8_t>(pixel(i, c, y, x)));
-        }
-      }
-    }
-  }
-  DatasetParts p;
-  p.name = "numbered";
-  p.images = Tensor::from(values, {n, channels, height, width});
-  p.labels = Tensor::from(labels, {n});
-  p.class_names.assign(static_cast<std::size_t>(std::max<std::int64_t>(n, 1)),
-                       "sample");
-  p.mean = {0.5, 0.25, 0.75};
-  p.stddev = {0.25, 0.5, 0};
-  return Dataset(p);
-}
-
-float normalised(int value, std::int64_t c) {
-  const double mean[] = {0.5, 0.25, 0.75};
-  const double stddev[] = {0.25, 0.5, 1};  // a deviation of 0 only centres
-  return static_cast<float>((value / 255.0 - mean[c]) / stddev[c]);
-}
-
-struct Copy {
-  std::vector<float> images;
-  std::vector<std::int64_t> labels;
-  bool operator==(const Copy& o) const {
-    return images == o.images && labels == o.labels;
-  }
-};
-
-std::vector<Copy> epoch_of(Loader& loader) {
-  std::vector<Copy> out;
-  for (auto [images, labels] : loader) {
-    out.push_back(
-        {images.to_vector<float>(), labels.to_vector<std::int64_t>()});
-  }
-  return out;
-}
-
-std::vector<std::int64_t> labels_of(const std::vector<Copy>& batches) {
-  std::vector<std::int64_t> out;
-  for (const Copy& b : batches) {
-    out.insert(out.end(), b.labels.begin(), b.labels.end());
-  }
-  return out;
-}
-
-LoaderOptions batch_of(std::int64_t batch) {
-  LoaderOptions options;
-  options.batch = batch;
-  return options;
-}
-
-int threads_of_this_process() {
-  // A sanitizer's own thread starts with the first of ours.
-  std::thread([] {}).join();
-  int count = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator("/proc/self/task")) {
-    (void)entry;
-    ++count;
-  }
-  return count;
-}
 
 TEST(Loader, GivesNormalisedChannelsLastBatchesInOrder) {
   Loader loader(numbered(7), batch_of(3));
@@ -157,21 +73,6 @@ TEST(Loader, EachEpochIsAnotherPermutation) {
     std::sort(order.begin(), order.end());
     EXPECT_EQ(order, sorted);
   }
-}
-
-LoaderOptions everything(int workers) {
-  LoaderOptions options = batch_of(8);
-  options.shuffle = true;
-  options.workers = workers;
-  options.prefetch = 3;
-  options.pad_to = 9;
-  options.augment.crop_padding = 2;
-  options.augment.flip = true;
-  options.augment.cutout = 3;
-  options.augment.custom = [](const ImageView& image, Generator& rng) {
-    image.pixels[0] = static_cast<std::uint8_t>(rng.below(256));
-  };
-  return options;
 }
 
 TEST(Loader, TheNumberOfWorkersChangesNothing) {
@@ -346,80 +247,6 @@ TEST(Loader, RandomnessNeedsAGenerator) {
   options.augment.flip = true;
   expect_error<ValueError>([&] { Loader(numbered(4), options); },
                            {"[loader]", "Generator"});
-}
-
-// ---- threads ---------------------------------------------------------------
-
-TEST(Loader, AWorkersExceptionArrivesAtItsBatch) {
-  for (const int workers : {0, 1, 4}) {
-    LoaderOptions options = batch_of(2);
-    options.workers = workers;
-    options.augment.custom = [](const ImageView& image, Generator&) {
-      // Sample 9 is the second of batch 4; shuffling is off.
-      if (image.pixels[0] == pixel(9, 0, 0, 0)) {
-        throw std::runtime_error("sample 9 is broken");
-      }
-    };
-    Generator rng(1);
-    const int before = threads_of_this_process();
-    Loader loader(numbered(100), options, rng);
-    int good = 0;
-    const auto start = std::chrono::steady_clock::now();
-    try {
-      for (auto [images, labels] : loader) ++good;
-      ADD_FAILURE() << "nothing was thrown";
-    } catch (const std::runtime_error& error) {
-      EXPECT_STREQ(error.what(), "sample 9 is broken");
-    }
-    const std::chrono::duration<double> seconds =
-        std::chrono::steady_clock::now() - start;
-    EXPECT_LT(seconds.count(), 2.0);
-    EXPECT_EQ(good, 4);
-    EXPECT_EQ(threads_of_this_process(), before);
-  }
-}
-
-TEST(Loader, AThousandEarlyExitsLeaveNoThread) {
-  LoaderOptions options = batch_of(4);
-  options.workers = 3;
-  Loader loader(numbered(64), options);
-  const int before = threads_of_this_process();
-  for (int i = 0; i < 1000; ++i) {
-    EXPECT_EQ(loader.epoch(), i);
-    int steps = 0;
-    try {
-      for (auto [images, labels] : loader) {
-        if (steps++ == i % 5) {
-          if (i % 2 == 0) break;
-          throw std::runtime_error("the consumer leaves");
-        }
-      }
-    } catch (const std::runtime_error&) {
-    }
-    EXPECT_EQ(steps, i % 5 + 1);
-  }
-  EXPECT_EQ(threads_of_this_process(), before);
-  EXPECT_EQ(epoch_of(loader).size(), 16u);
-}
-
-TEST(Loader, ABatchOutlivesItsLoader) {
-  Batch kept;
-  {
-    Loader loader(numbered(4), batch_of(2));
-    for (const Batch& batch : loader) kept = batch;
-  }
-  EXPECT_EQ(kept.labels.to_vector<std::int64_t>(),
-            std::vector<std::int64_t>({2, 3}));
-}
-
-TEST(Loader, OneLoopAtATime) {
-  Loader loader(numbered(4), batch_of(2));
-  for (auto [images, labels] : loader) {
-    expect_error<ValueError>([&] { loader.begin(); }, {"[loader] begin()"});
-    expect_error<ValueError>([&] { loader.set_state({}); },
-                             {"[loader] set_state()"});
-  }
-  EXPECT_EQ(epoch_of(loader).size(), 2u);
 }
 
 // ---- state -----------------------------------------------------------------
