@@ -9,6 +9,10 @@ namespace bench {
 /** FLOP/s of the faster of oneDNN and OpenBLAS, sgemm 2048^3, best of 5. */
 double gemm_peak(Report& report);
 
+/** Single ops at the sizes of a ResNet-20 step; `peak` in FLOP/s as
+ * gemm_peak() gives it. */
+void kernel_figures(Report& report, double peak);
+
 /** A ResNet-20 on 32x32 images, as a training step. */
 struct StepSize {
   std::int64_t width = 16;

@@ -9,7 +9,7 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: mjolnir_bench [--json FILE] [--only gemm|headers]\n";
+    "usage: mjolnir_bench [--json FILE] [--only gemm|kernels|headers]\n";
 
 struct Arguments {
   std::string json;
@@ -24,7 +24,8 @@ bool read(int argc, char** argv, Arguments& arguments) {
     const std::string value = argv[i + 1];
     if (flag == "--json") {
       arguments.json = value;
-    } else if (flag == "--only" && (value == "gemm" || value == "headers")) {
+    } else if (flag == "--only" &&
+               (value == "gemm" || value == "kernels" || value == "headers")) {
       arguments.only = value;
     } else {
       return false;
@@ -36,7 +37,11 @@ bool read(int argc, char** argv, Arguments& arguments) {
 void run(const Arguments& arguments) {
   bench::Report report;
   const bool all = arguments.only.empty();
-  if (all || arguments.only == "gemm") bench::gemm_peak(report);
+  const bool kernels = all || arguments.only == "kernels";
+  if (kernels || arguments.only == "gemm") {
+    const double peak = bench::gemm_peak(report);
+    if (kernels) bench::kernel_figures(report, peak);
+  }
   if (all || arguments.only == "headers") bench::header_ratio(report);
   if (!arguments.json.empty()) report.write_json(arguments.json);
 }
