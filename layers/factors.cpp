@@ -4,6 +4,7 @@
 #include <mjolnir/layers/patch_covariance.h>
 
 #include "core/detail/dispatch.h"
+#include "core/kernels/energy.h"
 #include "core/kernels/gram.h"
 
 namespace mjolnir {
@@ -39,9 +40,7 @@ void add_gram(const Tensor& rows, std::int64_t d, Tensor& s) {
   if (!s.defined()) s = Tensor::zeros({d, d}, {rows.dtype()});
   dispatch_float("factors", rows.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    T* sums = s.mutable_data<T>();
-    kernels::add_gram_upper(rows.numel() / d, d, rows.data<T>(), sums);
-    kernels::mirror_upper(d, sums);
+    kernels::add_gram(rows.numel() / d, d, rows.data<T>(), s.mutable_data<T>());
   });
 }
 

@@ -1,20 +1,13 @@
-#include <algorithm>
-
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
 #include <mjolnir/layers/patch_covariance.h>
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
-#include "core/detail/parallel.h"
 #include "core/kernels/gram.h"
-#include "core/kernels/patches.h"
 
 namespace mjolnir {
 namespace {
-
-constexpr std::int64_t tile_bytes = 4 << 20;
-constexpr std::int64_t least_tile_rows = 256;
 
 std::int64_t patch_length(const Tensor& x, const Conv2dGeometry& window) {
   return window.kernel_h * window.kernel_w * x.size(1);
@@ -38,8 +31,7 @@ bool is_pointwise(const Conv2dGeometry& w) {
          w.pad_left == 0 && w.pad_right == 0;
 }
 
-template <class T>
-void add_tiles(const Tensor& x, const Conv2dGeometry& window, T* s) {
+kernels::ConvSizes sizes_of(const Tensor& x, const Conv2dGeometry& window) {
   kernels::ConvSizes sizes;
   sizes.batch = x.size(0);
   sizes.in_channels = x.size(1);
@@ -47,24 +39,7 @@ void add_tiles(const Tensor& x, const Conv2dGeometry& window, T* s) {
   sizes.in_w = x.size(3);
   sizes.out_channels = 1;
   sizes.window = window;
-  const T* pixels = x.data<T>();
-  const std::int64_t d = sizes.patch();
-  const std::int64_t positions = sizes.rows();
-  if (is_pointwise(window))
-    return kernels::add_gram_upper(positions, d, pixels, s);
-  const std::int64_t tile_rows = std::min(
-      positions,
-      std::max(least_tile_rows, tile_bytes / (d * std::int64_t(sizeof(T)))));
-  const Tensor tile = Tensor::empty({tile_rows, d}, {x.dtype()});
-  T* patches = tile.mutable_data<T>();
-  for (std::int64_t first = 0; first < positions; first += tile_rows) {
-    const std::int64_t rows = std::min(tile_rows, positions - first);
-    parallel_for(rows, 64, [&](std::int64_t begin, std::int64_t end) {
-      kernels::gather_patches(sizes, 0, pixels, first + begin, first + end,
-                              patches + begin * d);
-    });
-    kernels::add_gram_upper(rows, d, patches, s);
-  }
+  return sizes;
 }
 
 }  // namespace
@@ -79,9 +54,13 @@ void add_patch_covariance(const Tensor& x, const Conv2dGeometry& window,
   const Tensor pixels = x.to(Layout::ChannelsLast);
   dispatch_float("patch_covariance", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
+    const kernels::ConvSizes sizes = sizes_of(pixels, window);
+    const T* pixel = pixels.data<T>();
     T* sums = s.mutable_data<T>();
-    add_tiles<T>(pixels, window, sums);
-    kernels::mirror_upper(d, sums);
+    if (is_pointwise(window))
+      kernels::add_gram(sizes.rows(), d, pixel, sums);
+    else
+      kernels::add_patch_gram(sizes, pixel, sums);
   });
 }
 

@@ -2,48 +2,26 @@
 
 #include <cstdint>
 
-#include <mjolnir/core/geometry.h>
+#include "core/kernels/patches.h"
 
 namespace mjolnir::kernels {
 
 /**
- * S += X^T X, only where column >= row, in blocks of columns so that most of
- * the symmetric half is not computed.
+ * S += X^T X for a symmetric S; about half of the square is computed, the rest
+ * copied. Sums are in T, in an order that depends on the number of threads.
  *
  * x (rows, d), s (d, d). T is float or double.
  */
 template <class T>
-void add_gram_upper(std::int64_t rows, std::int64_t d, const T* x, T* s);
-
-/** s[j, i] = s[i, j] for i < j. s (d, d). */
-template <class T>
-void mirror_upper(std::int64_t d, T* s);
-
-/** sum of x[i]^2 in double. x (n). */
-template <class T>
-double sum_of_squares(std::int64_t n, const T* x);
+void add_gram(std::int64_t rows, std::int64_t d, const T* x, T* s);
 
 /**
- * sum over window positions of |patch|^2, in double: the trace of the patches'
- * Gram matrix. Each pixel counts as often as the window covers it.
+ * S += sum over window positions of a a^T, a the patch of gather_patches (one
+ * group): X^T X with the patch matrix in tiles that stay in cache.
  *
- * x (batch, height, width, channels).
+ * x (N,H,W,C), s (kh kw C, kh kw C). T is float or double.
  */
 template <class T>
-double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
-                    std::int64_t channels, const Conv2dGeometry& window,
-                    const T* x);
-
-/** y[j] = (1/rows) sum over i of x[i, j], summed in double.
- *
- * x (rows, columns), y (columns). */
-template <class T>
-void mean_rows(std::int64_t rows, std::int64_t columns, const T* x, T* y);
-
-/** counts[ids[i]] += 1 for ids in [0, classes). Returns false, with counts
- * unspecified, at an id outside. ids (n), counts (classes). */
-template <class T>
-bool count_ids(std::int64_t n, const std::int64_t* ids, std::int64_t classes,
-               T* counts);
+void add_patch_gram(const ConvSizes& sizes, const T* x, T* s);
 
 }  // namespace mjolnir::kernels

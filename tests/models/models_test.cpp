@@ -7,6 +7,7 @@
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/reduce.h>
+#include <mjolnir/core/threads.h>
 #include <mjolnir/layers/conv2d_thor.h>
 #include <mjolnir/layers/factors.h>
 #include <mjolnir/models/autoencoder.h>
@@ -253,6 +254,12 @@ long resident_kb() {
 
 TEST(Models, AThousandLivesGrowNothing) {
   if (resident_kb() == 0) GTEST_SKIP() << "no /proc/self/status here";
+  // Nets this small lose more to waking threads than they gain.
+  struct OneThread {
+    int before = num_threads();
+    OneThread() { set_num_threads(1); }
+    ~OneThread() { set_num_threads(before); }
+  } const one_thread;
   Generator rng(4);
   const auto live = [&] {
     models::ResNetOptions options = small_resnet();

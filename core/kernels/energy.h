@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include <mjolnir/core/geometry.h>
+
+namespace mjolnir::kernels {
+
+/** sum of x[i]^2 in double. x (n). */
+template <class T>
+double sum_of_squares(std::int64_t n, const T* x);
+
+/**
+ * sum over window positions of |patch|^2, in double: the trace of the patches'
+ * Gram matrix. Each pixel counts as often as the window covers it.
+ *
+ * x (batch, height, width, channels).
+ */
+template <class T>
+double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
+                    std::int64_t channels, const Conv2dGeometry& window,
+                    const T* x);
+
+/** y[j] = (1/rows) sum over i of x[i, j], summed in double.
+ *
+ * x (rows, columns), y (columns). */
+template <class T>
+void mean_rows(std::int64_t rows, std::int64_t columns, const T* x, T* y);
+
+/** counts[ids[i]] += 1 for ids in [0, classes). Returns false, with counts
+ * unspecified, at an id outside. ids (n), counts (classes). */
+template <class T>
+bool count_ids(std::int64_t n, const std::int64_t* ids, std::int64_t classes,
+               T* counts);
+
+}  // namespace mjolnir::kernels
