@@ -55,22 +55,49 @@ Layout common_layout(const std::vector<Tensor>& operands) {
   return first == nullptr ? Layout::RowMajor : first->layout();
 }
 
-kernels::LoopNest broadcast_nest(const Shape& shape, Layout layout,
-                                 const std::vector<Tensor>& operands) {
+Layout common_layout(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 4) return b.rank() == 4 ? b.layout() : Layout::RowMajor;
+  if (b.rank() != 4 || a.layout() == b.layout()) return a.layout();
+  return layout_matters(a.shape()) || !layout_matters(b.shape()) ? a.layout()
+                                                                 : b.layout();
+}
+
+namespace {
+
+// True if an operand lies in memory as an output of that shape does.
+bool lies_alike(const Tensor& x, const Shape& shape, Layout layout) {
+  return x.shape() == shape && (x.layout() == layout || !layout_matters(shape));
+}
+
+}  // namespace
+
+kernels::LoopNest broadcast_nest(
+    const Shape& shape, Layout layout,
+    std::initializer_list<const Tensor*> operands) {
   const std::size_t rank = shape.rank();
-  const auto order = memory_order(rank, layout);
   kernels::LoopNest nest;
-  nest.rank = static_cast<int>(rank);
   nest.operands = static_cast<int>(operands.size());
-  for (std::size_t k = 0; k < operands.size(); ++k) {
-    const Shape& own = operands[k].shape();
-    const Strides strides = strides_of(own, operands[k].layout());
+  if (std::all_of(operands.begin(), operands.end(), [&](const Tensor* x) {
+        return lies_alike(*x, shape, layout);
+      })) {
+    nest.rank = 1;
+    nest.lengths[0] = shape.numel();
+    for (auto& strides : nest.strides) strides[0] = 1;
+    return nest;
+  }
+  const auto order = memory_order(rank, layout);
+  nest.rank = static_cast<int>(rank);
+  std::size_t k = 0;
+  for (const Tensor* x : operands) {
+    const Shape& own = x->shape();
+    const Strides strides = strides_of(own, x->layout());
     const std::size_t lead = rank - own.rank();
     for (std::size_t i = 0; i < rank; ++i) {
       const std::size_t axis = order[i];
       const bool repeats = axis < lead || own[axis - lead] == 1;
       nest.strides[k][i] = repeats ? 0 : strides[axis - lead];
     }
+    ++k;
   }
   for (std::size_t i = 0; i < rank; ++i) nest.lengths[i] = shape[order[i]];
   nest.collapse();

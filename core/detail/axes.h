@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -29,10 +30,11 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 /** Layout of an elementwise result: that of the first operand of rank 4 for
  * which it makes a difference, else of the first of rank 4. */
 Layout common_layout(const std::vector<Tensor>& operands);
+Layout common_layout(const Tensor& a, const Tensor& b);
 
 /** Loops over an output of that shape in its memory order, beside operands
  * that broadcast to it, each in its own layout. */
 kernels::LoopNest broadcast_nest(const Shape& shape, Layout layout,
-                                 const std::vector<Tensor>& operands);
+                                 std::initializer_list<const Tensor*> operands);
 
 }  // namespace mjolnir::detail

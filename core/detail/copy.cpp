@@ -26,7 +26,8 @@ void copy_region(const Shape& shape, Layout layout, const Tensor& x,
 }
 
 void copy_broadcast(const Tensor& x, const Tensor& y) {
-  const kernels::LoopNest nest = broadcast_nest(y.shape(), y.layout(), {x, y});
+  const kernels::LoopNest nest =
+      broadcast_nest(y.shape(), y.layout(), {&x, &y});
   dispatch_any(x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::copy(nest, x.data<T>(), y.mutable_data<T>());

@@ -46,9 +46,10 @@ Tensor zip(const char* op, kernels::Binary f, const Tensor& a,
            const Tensor& b) {
   const Shape shape = broadcast_shape(op, a.shape(), b.shape());
   TensorOptions options = a.options();
-  options.layout = shape.rank() == 4 ? common_layout({a, b}) : Layout::RowMajor;
+  options.layout = shape.rank() == 4 ? common_layout(a, b) : Layout::RowMajor;
   const Tensor y = Tensor::empty(shape, options);
-  const kernels::LoopNest nest = broadcast_nest(shape, options.layout, {a, b});
+  const kernels::LoopNest nest =
+      broadcast_nest(shape, options.layout, {&a, &b});
   if (a.dtype() == DType::F32 && backend() == Backend::Auto) {
     kernels::zip_fast(f, nest, a.data<float>(), b.data<float>(),
                       y.mutable_data<float>());
@@ -65,9 +66,10 @@ Tensor greater_equal(const Tensor& a, const Tensor& b) {
   const Shape shape = broadcast_shape("greater_equal", a.shape(), b.shape());
   TensorOptions options;
   options.dtype = DType::U8;
-  options.layout = shape.rank() == 4 ? common_layout({a, b}) : Layout::RowMajor;
+  options.layout = shape.rank() == 4 ? common_layout(a, b) : Layout::RowMajor;
   const Tensor y = Tensor::empty(shape, options);
-  const kernels::LoopNest nest = broadcast_nest(shape, options.layout, {a, b});
+  const kernels::LoopNest nest =
+      broadcast_nest(shape, options.layout, {&a, &b});
   dispatch_float("greater_equal", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::greater_equal(nest, a.data<T>(), b.data<T>(),

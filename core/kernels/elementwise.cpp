@@ -1,5 +1,6 @@
 #include "core/kernels/elementwise.h"
 
+#include <algorithm>
 #include <cmath>
 #include <xsimd/xsimd.hpp>
 
@@ -37,21 +38,26 @@ void gradient_as(Constants constants, std::int64_t n, const T* saved,
   });
 }
 
+// Calls f(out, n, offsets) for the runs of a nest, in parallel.
+template <class F>
+void walk_parallel(const LoopNest& nest, F&& f) {
+  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    nest.walk(begin, end, f);
+  });
+}
+
 template <class F, class T>
 void zip_as(const LoopNest& nest, const T* a, const T* b, T* y) {
-  const auto strides = nest.strides;
-  const int inner = nest.rank - 1;
-  const std::int64_t step_a = strides[0][inner], step_b = strides[1][inner];
-  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    nest.walk(begin, end,
-              [&](std::int64_t out, std::int64_t n, const auto& offsets) {
-                const T* ra = a + offsets[0];
-                const T* rb = b + offsets[1];
-                for (std::int64_t i = 0; i < n; ++i) {
-                  y[out + i] = F::forward(ra[i * step_a], rb[i * step_b]);
-                }
-              });
-  });
+  const std::int64_t step_a = nest.strides[0][nest.rank - 1];
+  const std::int64_t step_b = nest.strides[1][nest.rank - 1];
+  walk_parallel(nest,
+                [&](std::int64_t out, std::int64_t n, const auto& offsets) {
+                  const T* ra = a + offsets[0];
+                  const T* rb = b + offsets[1];
+                  for (std::int64_t i = 0; i < n; ++i) {
+                    y[out + i] = F::forward(ra[i * step_a], rb[i * step_b]);
+                  }
+                });
 }
 
 // Calls visit(F{}) with the functor of a name.
@@ -118,6 +124,8 @@ void with_binary(Binary f, Visit&& visit) {
       return visit(Minimum{});
     case Binary::Pow:
       return visit(Pow{});
+    case Binary::LogisticLoss:
+      return visit(LogisticLoss{});
   }
 }
 
@@ -164,53 +172,75 @@ void map_gradient_fast(Unary f, Constants constants, std::int64_t n,
 void zip_fast(Binary f, const LoopNest& nest, const float* a, const float* b,
               float* y) {
   const ZipLoop loop = vector_loops().zip(f);
-  const std::int64_t step_a = nest.strides[0][nest.rank - 1];
-  const std::int64_t step_b = nest.strides[1][nest.rank - 1];
-  if (loop == nullptr || step_a > 1 || step_b > 1) return zip(f, nest, a, b, y);
-  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    nest.walk(
-        begin, end, [&](std::int64_t out, std::int64_t n, const auto& offsets) {
-          loop(n, a + offsets[0], step_a, b + offsets[1], step_b, y + out);
-        });
-  });
+  const int inner = nest.rank - 1;
+  const Steps a_along{0, nest.strides[0][inner]};
+  const Steps b_along{0, nest.strides[1][inner]};
+  if (loop == nullptr || a_along.column > 1 || b_along.column > 1) {
+    return zip(f, nest, a, b, y);
+  }
+  if (nest.rank == 2 && nest.lengths[0] >= num_threads()) {
+    // Whole rows a thread, e.g. a channel's number for each pixel.
+    const Steps along_a{nest.strides[0][0], a_along.column};
+    const Steps along_b{nest.strides[1][0], b_along.column};
+    const std::int64_t columns = nest.lengths[1];
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, columns));
+    parallel_for(nest.lengths[0], grain,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   loop(end - begin, columns, a + begin * along_a.row, along_a,
+                        b + begin * along_b.row, along_b, y + begin * columns);
+                 });
+    return;
+  }
+  walk_parallel(
+      nest, [&](std::int64_t out, std::int64_t n, const auto& offsets) {
+        loop(1, n, a + offsets[0], a_along, b + offsets[1], b_along, y + out);
+      });
 }
 
 template <class T>
 void greater_equal(const LoopNest& nest, const T* a, const T* b,
                    std::uint8_t* y) {
-  const int inner = nest.rank - 1;
-  const std::int64_t step_a = nest.strides[0][inner];
-  const std::int64_t step_b = nest.strides[1][inner];
-  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    nest.walk(begin, end,
-              [&](std::int64_t out, std::int64_t n, const auto& offsets) {
-                const T* ra = a + offsets[0];
-                const T* rb = b + offsets[1];
-                for (std::int64_t i = 0; i < n; ++i) {
-                  y[out + i] = ra[i * step_a] >= rb[i * step_b];
-                }
-              });
-  });
+  const std::int64_t step_a = nest.strides[0][nest.rank - 1];
+  const std::int64_t step_b = nest.strides[1][nest.rank - 1];
+  walk_parallel(nest,
+                [&](std::int64_t out, std::int64_t n, const auto& offsets) {
+                  const T* ra = a + offsets[0];
+                  const T* rb = b + offsets[1];
+                  std::uint8_t* to = y + out;
+                  if (step_a == 1 && step_b == 1) {
+                    for (std::int64_t i = 0; i < n; ++i) to[i] = ra[i] >= rb[i];
+                    return;
+                  }
+                  for (std::int64_t i = 0; i < n; ++i) {
+                    to[i] = ra[i * step_a] >= rb[i * step_b];
+                  }
+                });
 }
 
 template <class T>
 void where(const LoopNest& nest, const std::uint8_t* condition, const T* a,
            const T* b, T* y) {
-  const int inner = nest.rank - 1;
-  const std::int64_t step_c = nest.strides[0][inner];
-  const std::int64_t step_a = nest.strides[1][inner];
-  const std::int64_t step_b = nest.strides[2][inner];
-  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    nest.walk(
-        begin, end, [&](std::int64_t out, std::int64_t n, const auto& offsets) {
-          const std::uint8_t* rc = condition + offsets[0];
-          const T* ra = a + offsets[1];
-          const T* rb = b + offsets[2];
+  const std::int64_t step_c = nest.strides[0][nest.rank - 1];
+  const std::int64_t step_a = nest.strides[1][nest.rank - 1];
+  const std::int64_t step_b = nest.strides[2][nest.rank - 1];
+  walk_parallel(
+      nest, [&](std::int64_t out, std::int64_t n, const auto& offsets) {
+        const std::uint8_t* rc = condition + offsets[0];
+        const T* ra = a + offsets[1];
+        const T* rb = b + offsets[2];
+        T* to = y + out;
+        if (step_c == 1 && step_a == 1 && step_b == 1) {
           for (std::int64_t i = 0; i < n; ++i) {
-            y[out + i] = rc[i * step_c] != 0 ? ra[i * step_a] : rb[i * step_b];
+            const T first = ra[i], second = rb[i];
+            to[i] = rc[i] != 0 ? first : second;
           }
-        });
-  });
+          return;
+        }
+        for (std::int64_t i = 0; i < n; ++i) {
+          to[i] = rc[i * step_c] != 0 ? ra[i * step_a] : rb[i * step_b];
+        }
+      });
 }
 
 #define MJOLNIR_INSTANTIATE(T)                                         \

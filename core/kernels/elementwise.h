@@ -30,7 +30,16 @@ enum class Unary : std::uint8_t {
 };
 
 /** Functions of two numbers. */
-enum class Binary : std::uint8_t { Add, Sub, Mul, Div, Maximum, Minimum, Pow };
+enum class Binary : std::uint8_t {
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Maximum,
+  Minimum,
+  Pow,
+  LogisticLoss,
+};
 
 /** What a unary function takes beside its argument. */
 struct Constants {

@@ -309,3 +309,12 @@ struct Pow {
     return pow(a, b);
   }
 };
+
+// y = max(x, 0) - x t + log(1 + e^-|x|): the negative log-likelihood of the
+// target t when log p / (1 - p) = x
+struct LogisticLoss {
+  template <class V>
+  static V forward(V x, V t) {
+    return choose(x > V(0), x, V(0)) - x * t + log1p(exp(-abs(x)));
+  }
+};

@@ -12,15 +12,29 @@ using MapLoop = void (*)(Constants constants, std::int64_t n, const float* x,
 using MapGradientLoop = void (*)(Constants constants, std::int64_t n,
                                  const float* saved, const float* dy,
                                  float* dx);
-// A step of 0 repeats the operand, 1 walks it.
-using ZipLoop = void (*)(std::int64_t n, const float* a, std::int64_t step_a,
-                         const float* b, std::int64_t step_b, float* y);
+/** Where an operand of a matrix of outputs lies: a step of 0 repeats it along
+ * that axis, `column` is 0 or 1. */
+struct Steps {
+  std::int64_t row = 0;
+  std::int64_t column = 0;
+};
+
+// y (rows,columns), contiguous
+using ZipLoop = void (*)(std::int64_t rows, std::int64_t columns,
+                         const float* a, Steps steps_a, const float* b,
+                         Steps steps_b, float* y);
+
+// y = e^(x - m), m = max x; gives sum y, in double, and m
+// x, y (n), n >= 1
+using ExpRow = double (*)(std::int64_t n, const float* x, float* y,
+                          float* largest);
 
 /** The vector loop of each function, null where there is none. */
 struct VectorLoops {
   MapLoop (*map)(Unary f);
   MapGradientLoop (*map_gradient)(Unary f);
   ZipLoop (*zip)(Binary f);
+  ExpRow exp_row;
 };
 
 /** The loops for this CPU, picked once. */

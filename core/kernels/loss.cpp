@@ -2,13 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/detail/parallel.h"
+#include "core/kernels/elementwise_vector.h"
 
 namespace mjolnir::kernels {
 namespace {
 
 constexpr std::int64_t kGrain = 4096;
+
+std::int64_t grain_of(std::int64_t classes) {
+  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, classes));
+}
 
 // The probability of each class that one sample aims at.
 template <class T>
@@ -34,12 +40,63 @@ class Row {
   double keep_, spread_;
 };
 
-// log sum e^(x - m); NaN if any x is.
+// e^(x - m) of a row, its sum and m; the sum is NaN if any x is.
 template <class T>
-double log_sum(std::int64_t classes, const T* x, T largest) {
+double exp_row(std::int64_t classes, const T* x, T* y, T* largest) {
+  *largest = *std::max_element(x, x + classes);
   double total = 0.0;
-  for (std::int64_t c = 0; c < classes; ++c) total += std::exp(x[c] - largest);
-  return std::log(total);
+  for (std::int64_t c = 0; c < classes; ++c) {
+    y[c] = std::exp(x[c] - *largest);
+    total += y[c];
+  }
+  return total;
+}
+
+template <class T, class ExpRow>
+void losses(std::int64_t samples, std::int64_t classes, const T* x,
+            const Targets<T>& targets, T* loss, ExpRow exp_of) {
+  parallel_for(samples, grain_of(classes),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::vector<T> scratch(static_cast<std::size_t>(classes));
+                 for (std::int64_t n = begin; n < end; ++n) {
+                   const T* row = x + n * classes;
+                   T largest = 0;
+                   const double shift =
+                       std::log(exp_of(classes, row, scratch.data(), &largest));
+                   const Row<T> q(targets, n, classes);
+                   double total = 0.0;
+                   for (std::int64_t c = 0; c < classes; ++c) {
+                     const double share = q(c);
+                     // A class without a share costs nothing, even at -inf.
+                     if (share != 0.0)
+                       total += share * (shift - (row[c] - largest));
+                   }
+                   // A NaN among classes without a share must not be lost.
+                   loss[n] = static_cast<T>(shift == shift ? total : shift);
+                 }
+               });
+}
+
+template <class T, class ExpRow>
+void gradients(std::int64_t samples, std::int64_t classes, const T* x,
+               const Targets<T>& targets, double scale, const T* dy,
+               std::int64_t step, T* dx, ExpRow exp_of) {
+  parallel_for(
+      samples, grain_of(classes), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t n = begin; n < end; ++n) {
+          T* out = dx + n * classes;
+          T largest = 0;
+          const double total = exp_of(classes, x + n * classes, out, &largest);
+          const Row<T> q(targets, n, classes);
+          double mass = 0.0;
+          for (std::int64_t c = 0; c < classes; ++c) mass += q(c);
+          const double factor = scale * dy[n * step];
+          const double share = mass / total;
+          for (std::int64_t c = 0; c < classes; ++c) {
+            out[c] = static_cast<T>(factor * (out[c] * share - q(c)));
+          }
+        }
+      });
 }
 
 }  // namespace
@@ -47,61 +104,28 @@ double log_sum(std::int64_t classes, const T* x, T largest) {
 template <class T>
 void cross_entropy(std::int64_t samples, std::int64_t classes, const T* x,
                    const Targets<T>& targets, T* loss) {
-  const std::int64_t grain =
-      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, classes));
-  parallel_for(samples, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n) {
-      const T* row = x + n * classes;
-      const T largest = *std::max_element(row, row + classes);
-      const double shift = log_sum(classes, row, largest);
-      const Row<T> q(targets, n, classes);
-      double total = 0.0;
-      for (std::int64_t c = 0; c < classes; ++c) {
-        const double share = q(c);
-        // A class without a share costs nothing, even at -inf.
-        if (share != 0.0) total += share * (shift - (row[c] - largest));
-      }
-      // A NaN among classes without a share must not be lost.
-      loss[n] = static_cast<T>(shift == shift ? total : shift);
-    }
-  });
+  losses(samples, classes, x, targets, loss, exp_row<T>);
+}
+
+void cross_entropy_fast(std::int64_t samples, std::int64_t classes,
+                        const float* x, const Targets<float>& targets,
+                        float* loss) {
+  losses(samples, classes, x, targets, loss, vector_loops().exp_row);
 }
 
 template <class T>
 void cross_entropy_gradient(std::int64_t samples, std::int64_t classes,
                             const T* x, const Targets<T>& targets, double scale,
                             const T* dy, std::int64_t step, T* dx) {
-  const std::int64_t grain =
-      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, classes));
-  parallel_for(samples, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n) {
-      const T* row = x + n * classes;
-      T* out = dx + n * classes;
-      const T largest = *std::max_element(row, row + classes);
-      const Row<T> q(targets, n, classes);
-      double total = 0.0, mass = 0.0;
-      for (std::int64_t c = 0; c < classes; ++c) {
-        const T e = std::exp(row[c] - largest);
-        out[c] = e;
-        total += e;
-        mass += q(c);
-      }
-      const double factor = scale * dy[n * step];
-      for (std::int64_t c = 0; c < classes; ++c) {
-        out[c] = static_cast<T>(factor * (out[c] / total * mass - q(c)));
-      }
-    }
-  });
+  gradients(samples, classes, x, targets, scale, dy, step, dx, exp_row<T>);
 }
 
-template <class T>
-void binary_cross_entropy(std::int64_t n, const T* x, const T* t, T* loss) {
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const T positive = x[i] > T(0) ? x[i] : T(0);
-      loss[i] = positive - x[i] * t[i] + std::log1p(std::exp(-std::abs(x[i])));
-    }
-  });
+void cross_entropy_gradient_fast(std::int64_t samples, std::int64_t classes,
+                                 const float* x, const Targets<float>& targets,
+                                 double scale, const float* dy,
+                                 std::int64_t step, float* dx) {
+  gradients(samples, classes, x, targets, scale, dy, step, dx,
+            vector_loops().exp_row);
 }
 
 #define MJOLNIR_INSTANTIATE(T)                                               \
@@ -109,8 +133,7 @@ void binary_cross_entropy(std::int64_t n, const T* x, const T* t, T* loss) {
                               const Targets<T>&, T*);                        \
   template void cross_entropy_gradient(std::int64_t, std::int64_t, const T*, \
                                        const Targets<T>&, double, const T*,  \
-                                       std::int64_t, T*);                    \
-  template void binary_cross_entropy(std::int64_t, const T*, const T*, T*);
+                                       std::int64_t, T*);
 MJOLNIR_INSTANTIATE(float)
 MJOLNIR_INSTANTIATE(double)
 #undef MJOLNIR_INSTANTIATE

@@ -18,16 +18,19 @@ template <class T>
 void cross_entropy(std::int64_t samples, std::int64_t classes, const T* x,
                    const Targets<T>& targets, T* loss);
 
+void cross_entropy_fast(std::int64_t samples, std::int64_t classes,
+                        const float* x, const Targets<float>& targets,
+                        float* loss);
+
 // dx = scale dy_n (softmax(x) sum q' - q'); step 0 takes dy_0 for all
 // x, dx (N,C), dy (N) or (1)
 template <class T>
 void cross_entropy_gradient(std::int64_t samples, std::int64_t classes,
                             const T* x, const Targets<T>& targets, double scale,
                             const T* dy, std::int64_t step, T* dx);
-
-// loss_i = max(x, 0) - x t + log(1 + e^-|x|)
-// x, t, loss (n)
-template <class T>
-void binary_cross_entropy(std::int64_t n, const T* x, const T* t, T* loss);
+void cross_entropy_gradient_fast(std::int64_t samples, std::int64_t classes,
+                                 const float* x, const Targets<float>& targets,
+                                 double scale, const float* dy,
+                                 std::int64_t step, float* dx);
 
 }  // namespace mjolnir::kernels

@@ -9,7 +9,10 @@ namespace mjolnir::kernels {
 namespace {
 
 constexpr std::int64_t kGrain = 16384;
-constexpr std::int64_t kTile = 32;
+// Columns of x lie a power of two apart as a rule, so that more than 8 of them
+// would fight for one set of the first cache.
+constexpr std::int64_t kTile = 64;
+constexpr std::int64_t kTileColumns = 8;
 
 template <class T>
 void copy_runs(const LoopNest& nest, const T* x, T* y) {
@@ -43,7 +46,7 @@ int transposed_axis(const LoopNest& nest) {
   return -1;
 }
 
-// y (rows,cols) = x^T, x (cols,rows), in square tiles, for each position of
+// y (rows,cols) = x^T, x (cols,rows), in tiles, for each position of
 // the other axes.
 template <class T>
 void copy_transposed(const LoopNest& nest, int axis, const T* x, T* y) {
@@ -68,8 +71,8 @@ void copy_transposed(const LoopNest& nest, int axis, const T* x, T* y) {
                  const std::int64_t height = std::min(kTile, rows - first);
                  const T* from = x + offsets[0];
                  T* to = y + offsets[1];
-                 for (std::int64_t c0 = 0; c0 < cols; c0 += kTile) {
-                   const std::int64_t c1 = std::min(cols, c0 + kTile);
+                 for (std::int64_t c0 = 0; c0 < cols; c0 += kTileColumns) {
+                   const std::int64_t c1 = std::min(cols, c0 + kTileColumns);
                    for (std::int64_t r = 0; r < height; ++r) {
                      for (std::int64_t c = c0; c < c1; ++c) {
                        to[r * step_y + c] = from[r + c * step_x];

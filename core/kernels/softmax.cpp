@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/detail/parallel.h"
+#include "core/kernels/elementwise_vector.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -54,6 +55,18 @@ void softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner,
   });
 }
 
+void softmax_fast(std::int64_t rows, std::int64_t classes, const float* x,
+                  float* y) {
+  const ExpRow exp_row = vector_loops().exp_row;
+  for_each_row(rows, classes, 1, [=](std::int64_t first) {
+    float largest = 0.0f;
+    float* to = y + first;
+    const double total = exp_row(classes, x + first, to, &largest);
+    const auto scale = static_cast<float>(1.0 / total);
+    for (std::int64_t c = 0; c < classes; ++c) to[c] *= scale;
+  });
+}
+
 template <class T>
 void softmax_gradient(std::int64_t outer, std::int64_t classes,
                       std::int64_t inner, const T* y, const T* dy, T* dx) {
@@ -84,6 +97,21 @@ void log_softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner,
     const T shift = static_cast<T>(std::log(total));
     for (std::int64_t c = 0; c < classes; ++c) {
       to[c * inner] = from[c * inner] - largest - shift;
+    }
+  });
+}
+
+void log_softmax_fast(std::int64_t rows, std::int64_t classes, const float* x,
+                      float* y) {
+  const ExpRow exp_row = vector_loops().exp_row;
+  for_each_row(rows, classes, 1, [=](std::int64_t first) {
+    float largest = 0.0f;
+    const float* from = x + first;
+    float* to = y + first;
+    const auto shift =
+        static_cast<float>(std::log(exp_row(classes, from, to, &largest)));
+    for (std::int64_t c = 0; c < classes; ++c) {
+      to[c] = from[c] - largest - shift;
     }
   });
 }

@@ -11,6 +11,10 @@ template <class T>
 void softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner,
              const T* x, T* y);
 
+// The same for rows that are contiguous: x, y (rows,C).
+void softmax_fast(std::int64_t rows, std::int64_t classes, const float* x,
+                  float* y);
+
 // dx = y (dy - sum y dy)
 template <class T>
 void softmax_gradient(std::int64_t outer, std::int64_t classes,
@@ -20,6 +24,10 @@ void softmax_gradient(std::int64_t outer, std::int64_t classes,
 template <class T>
 void log_softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner,
                  const T* x, T* y);
+
+// The same for rows that are contiguous: x, y (rows,C).
+void log_softmax_fast(std::int64_t rows, std::int64_t classes, const float* x,
+                      float* y);
 
 // dx = dy - e^y sum dy
 template <class T>

@@ -26,7 +26,7 @@ struct Operands {
       : a(left), b(right) {
     check_same_dtype(op, a, b);
     if (a.rank() != 4 || b.rank() != 4) return;
-    const Layout layout = detail::common_layout({a, b});
+    const Layout layout = detail::common_layout(a, b);
     if (a.layout() != layout) a = a.to(layout);
     if (b.layout() != layout) b = b.to(layout);
   }
@@ -142,36 +142,38 @@ Tensor neg(const Tensor& x) {
 
 namespace {
 
-// y is a where `first`, b elsewhere, and so goes its gradient.
+// y is a where order(a, b), b elsewhere, and so goes its gradient.
 Tensor choose(const char* name, Binary f, const Operands& in,
-              const Tensor& first) {
+              Tensor (*order)(const Tensor&, const Tensor&)) {
   return make_op(name, {in.a, in.b}, zip(name, f, in.a, in.b),
-                 [sa = in.a.shape(), sb = in.b.shape(), first](
+                 [order, sa = Saved(in.a), sb = Saved(in.b)](
                      const Tensor& dy, const BackwardContext& context) {
+                   const Tensor a = sa.get(), b = sb.get();
+                   const Tensor first = order(a, b);
                    const Tensor zero = Tensor::scalar(0.0, dy.dtype());
                    std::vector<Tensor> dx(2);
                    if (context.needs(0))
-                     dx[0] = sum_to(where(first, dy, zero), sa);
+                     dx[0] = sum_to(where(first, dy, zero), a.shape());
                    if (context.needs(1))
-                     dx[1] = sum_to(where(first, zero, dy), sb);
+                     dx[1] = sum_to(where(first, zero, dy), b.shape());
                    return dx;
                  });
 }
 
 }  // namespace
 
-Tensor maximum(const Tensor& left, const Tensor& right) {
-  const Operands in("maximum", left, right);
-  detail::broadcast_shape("maximum", in.a.shape(), in.b.shape());
-  return choose("maximum", Binary::Maximum, in,
-                detail::greater_equal(in.a, in.b));
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  return choose("maximum", Binary::Maximum, Operands("maximum", a, b),
+                [](const Tensor& x, const Tensor& y) {
+                  return detail::greater_equal(x, y);
+                });
 }
 
-Tensor minimum(const Tensor& left, const Tensor& right) {
-  const Operands in("minimum", left, right);
-  detail::broadcast_shape("minimum", in.a.shape(), in.b.shape());
-  return choose("minimum", Binary::Minimum, in,
-                detail::greater_equal(in.b, in.a));
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  return choose("minimum", Binary::Minimum, Operands("minimum", a, b),
+                [](const Tensor& x, const Tensor& y) {
+                  return detail::greater_equal(y, x);
+                });
 }
 
 Tensor abs(const Tensor& x) { return piecewise("abs", Unary::Abs, x); }

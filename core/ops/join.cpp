@@ -178,7 +178,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   dispatch_float("where", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::where(
-        detail::broadcast_nest(shape, options.layout, {condition, a, b}),
+        detail::broadcast_nest(shape, options.layout, {&condition, &a, &b}),
         condition.data<std::uint8_t>(), a.data<T>(), b.data<T>(),
         y.mutable_data<T>());
   });

@@ -1,4 +1,5 @@
 #include <mjolnir/core/autograd.h>
+#include <mjolnir/core/backend.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/embedding.h>
 #include <mjolnir/core/ops/loss.h>
@@ -9,6 +10,7 @@
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
+#include "core/detail/elementwise.h"
 #include "core/detail/reduce.h"
 #include "core/kernels/loss.h"
 
@@ -70,6 +72,29 @@ kernels::Targets<T> kernel_targets(const Tensor& targets, double smoothing) {
   return result;
 }
 
+bool vectors_for(const Tensor& x) {
+  return x.dtype() == DType::F32 && backend() == Backend::Auto;
+}
+
+// The loss of each sample (N), not recorded.
+Tensor sample_losses(const Tensor& x, const Tensor& targets, double smoothing) {
+  const std::int64_t samples = x.size(0), classes = x.size(1);
+  const Tensor losses = Tensor::empty({samples}, {x.dtype()});
+  if (vectors_for(x)) {
+    kernels::cross_entropy_fast(samples, classes, x.data<float>(),
+                                kernel_targets<float>(targets, smoothing),
+                                losses.mutable_data<float>());
+    return losses;
+  }
+  dispatch_float("cross_entropy", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    kernels::cross_entropy(samples, classes, x.data<T>(),
+                           kernel_targets<T>(targets, smoothing),
+                           losses.mutable_data<T>());
+  });
+  return losses;
+}
+
 // The probabilities (N,C) that the loss aims at, written with ops.
 Tensor smoothed(const Tensor& targets, const Tensor& logits, double smoothing) {
   Tensor q = targets;
@@ -89,18 +114,24 @@ Tensor logits_gradient(const Tensor& x, const Tensor& targets, double smoothing,
   if (grad_enabled()) {
     const Tensor q = smoothed(targets, x, smoothing);
     const Tensor mass = sum(q, {1}, true);
-    const Tensor per_sample =
-        dy.numel() == 1 && dy.rank() == 0 ? dy : reshape(dy, {x.size(0), 1});
+    const Tensor per_sample = dy.rank() == 0 ? dy : reshape(dy, {x.size(0), 1});
     return mul(sub(mul(softmax(x), mass), q), mul(per_sample, scale));
   }
   const Tensor dx = Tensor::empty_like(x);
+  const std::int64_t samples = x.size(0), classes = x.size(1);
   const std::int64_t step = dy.rank() == 0 ? 0 : 1;
+  if (vectors_for(x)) {
+    kernels::cross_entropy_gradient_fast(
+        samples, classes, x.data<float>(),
+        kernel_targets<float>(targets, smoothing), scale, dy.data<float>(),
+        step, dx.mutable_data<float>());
+    return dx;
+  }
   dispatch_float("cross_entropy", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    kernels::cross_entropy_gradient(x.size(0), x.size(1), x.data<T>(),
-                                    kernel_targets<T>(targets, smoothing),
-                                    scale, dy.data<T>(), step,
-                                    dx.mutable_data<T>());
+    kernels::cross_entropy_gradient(
+        samples, classes, x.data<T>(), kernel_targets<T>(targets, smoothing),
+        scale, dy.data<T>(), step, dx.mutable_data<T>());
   });
   return dx;
 }
@@ -118,14 +149,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options) {
   const double smoothing = options.label_smoothing;
   check_targets(logits, targets, smoothing);
-  const std::int64_t samples = logits.size(0), classes = logits.size(1);
-  const Tensor losses = Tensor::empty({samples}, {logits.dtype()});
-  dispatch_float("cross_entropy", logits.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    kernels::cross_entropy(samples, classes, logits.data<T>(),
-                           kernel_targets<T>(targets, smoothing),
-                           losses.mutable_data<T>());
-  });
+  const std::int64_t samples = logits.size(0);
+  const Tensor losses = sample_losses(logits, targets, smoothing);
   const Tensor y = [&] {
     const NoGrad guard;
     return reduce_losses(losses, options.reduction);
@@ -160,12 +185,8 @@ namespace {
 
 // Losses of all elements: dx = dy (s(x) - t), dt = -dy x
 Tensor binary_losses(const Tensor& x, const Tensor& t) {
-  const Tensor y = Tensor::empty_like(x);
-  dispatch_float("binary_cross_entropy_with_logits", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    kernels::binary_cross_entropy(x.numel(), x.data<T>(), t.data<T>(),
-                                  y.mutable_data<T>());
-  });
+  const char* const name = "binary_cross_entropy_with_logits";
+  const Tensor y = detail::zip(name, kernels::Binary::LogisticLoss, x, t);
   return make_op("binary_cross_entropy_with_logits", {x, t}, y,
                  [sx = Saved(x), st = Saved(t)](
                      const Tensor& dy, const BackwardContext& context) {

@@ -1,4 +1,5 @@
 #include <mjolnir/core/autograd.h>
+#include <mjolnir/core/backend.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/reduce.h>
@@ -18,6 +19,10 @@ struct Rows {
     classes = shape[at];
     for (std::size_t i = at + 1; i < shape.rank(); ++i) inner *= shape[i];
   }
+  // True if the vector loops over contiguous rows apply.
+  bool fast(const Tensor& x) const {
+    return inner == 1 && x.dtype() == DType::F32 && backend() == Backend::Auto;
+  }
   std::int64_t outer = 1, classes = 1, inner = 1;
 };
 
@@ -28,11 +33,16 @@ Tensor softmax(const Tensor& input, std::int64_t axis) {
   const Rows rows("softmax", input.shape(), axis);
   const Tensor x = input.to(Layout::RowMajor);
   const Tensor y = Tensor::empty_like(x);
-  dispatch_float("softmax", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    kernels::softmax(rows.outer, rows.classes, rows.inner, x.data<T>(),
-                     y.mutable_data<T>());
-  });
+  if (rows.fast(x)) {
+    kernels::softmax_fast(rows.outer, rows.classes, x.data<float>(),
+                          y.mutable_data<float>());
+  } else {
+    dispatch_float("softmax", x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      kernels::softmax(rows.outer, rows.classes, rows.inner, x.data<T>(),
+                       y.mutable_data<T>());
+    });
+  }
   return make_op("softmax", {x}, y,
                  [rows, axis, saved = Saved::output(y)](
                      const Tensor& given, const BackwardContext&) {
@@ -58,11 +68,16 @@ Tensor log_softmax(const Tensor& input, std::int64_t axis) {
   const Rows rows("log_softmax", input.shape(), axis);
   const Tensor x = input.to(Layout::RowMajor);
   const Tensor y = Tensor::empty_like(x);
-  dispatch_float("log_softmax", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    kernels::log_softmax(rows.outer, rows.classes, rows.inner, x.data<T>(),
-                         y.mutable_data<T>());
-  });
+  if (rows.fast(x)) {
+    kernels::log_softmax_fast(rows.outer, rows.classes, x.data<float>(),
+                              y.mutable_data<float>());
+  } else {
+    dispatch_float("log_softmax", x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      kernels::log_softmax(rows.outer, rows.classes, rows.inner, x.data<T>(),
+                           y.mutable_data<T>());
+    });
+  }
   return make_op("log_softmax", {x}, y,
                  [rows, axis, saved = Saved::output(y)](
                      const Tensor& given, const BackwardContext&) {

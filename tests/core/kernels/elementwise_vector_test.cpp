@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -95,14 +96,55 @@ TEST(VectorLoops, BinaryFunctionsInEveryStep) {
         const std::size_t sa = steps & 1, sb = steps >> 1;
         std::vector<float> y(a.size());
         std::vector<double> truth(a.size());
-        variant.loops->zip(f)(37, a.data(), static_cast<std::int64_t>(sa),
-                              b.data(), static_cast<std::int64_t>(sb),
-                              y.data());
+        variant.loops->zip(f)(1, 37, a.data(),
+                              {0, static_cast<std::int64_t>(sa)}, b.data(),
+                              {0, static_cast<std::int64_t>(sb)}, y.data());
         for (std::size_t i = 0; i < a.size(); ++i) {
           truth[i] = definition(a[i * sa], b[i * sb]);
         }
         expect_close(y, truth, 0.0);
       }
+    }
+  }
+}
+
+TEST(VectorLoops, BinaryFunctionsRowByRow) {
+  // 3 rows of 11: b repeats its row, then a column of b does.
+  const std::vector<float> a = numbers(-2, 2), b = numbers(0.5f, 3);
+  for (const Variant& variant : variants()) {
+    SCOPED_TRACE(variant.name);
+    std::vector<float> y(33);
+    variant.loops->zip(Binary::Sub)(3, 11, a.data(), {11, 1}, b.data(), {0, 1},
+                                    y.data());
+    for (std::size_t i = 0; i < 33; ++i) EXPECT_EQ(y[i], a[i] - b[i % 11]);
+    variant.loops->zip(Binary::Sub)(3, 11, a.data(), {11, 1}, b.data(), {2, 0},
+                                    y.data());
+    for (std::size_t i = 0; i < 33; ++i) {
+      EXPECT_EQ(y[i], a[i] - b[i / 11 * 2]);
+    }
+  }
+}
+
+TEST(VectorLoops, RowsOfExponentials) {
+  for (const Variant& variant : variants()) {
+    SCOPED_TRACE(variant.name);
+    for (const std::int64_t n : {1, 7, 16, 37}) {
+      std::vector<float> x = numbers(-80, 90), y(37);
+      float largest = 0.0f;
+      double truth = 0.0;
+      const float top = *std::max_element(x.begin(), x.begin() + n);
+      for (std::int64_t i = 0; i < n; ++i) {
+        truth +=
+            std::exp(static_cast<double>(x[static_cast<std::size_t>(i)]) - top);
+      }
+      const double total =
+          variant.loops->exp_row(n, x.data(), y.data(), &largest);
+      EXPECT_EQ(largest, top);
+      EXPECT_NEAR(total, truth, 1e-6 * truth);
+      EXPECT_EQ(*std::max_element(y.begin(), y.begin() + n), 1.0f);
+      x[static_cast<std::size_t>(n) - 1] = std::nanf("");
+      EXPECT_TRUE(
+          std::isnan(variant.loops->exp_row(n, x.data(), y.data(), &largest)));
     }
   }
 }
