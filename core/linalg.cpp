@@ -12,6 +12,7 @@
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
 #include "core/detail/lapack.h"
+#include "core/kernels/gemm.h"
 
 namespace mjolnir::detail {
 namespace {
@@ -155,13 +156,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a,
   const Tensor c = Tensor::zeros({m, n}, {a.dtype(), Layout::RowMajor});
   dispatch_float("linalg::matmul", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    if (c.numel() == 0) return;
-    cxxblas::gemm<int>(
-        cxxblas::RowMajor, transpose_a ? cxxblas::Trans : cxxblas::NoTrans,
-        transpose_b ? cxxblas::Trans : cxxblas::NoTrans, detail::blas_int(m),
-        detail::blas_int(n), detail::blas_int(k), T{1}, a.data<T>(),
-        detail::leading(a.size(1)), b.data<T>(), detail::leading(b.size(1)),
-        T{0}, c.mutable_data<T>(), detail::blas_int(n));
+    kernels::gemm<T>(transpose_a, transpose_b, m, n, k, T{1}, a.data<T>(),
+                     a.size(1), b.data<T>(), b.size(1), T{0},
+                     c.mutable_data<T>(), n);
   });
   return c;
 }

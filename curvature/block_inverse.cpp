@@ -77,7 +77,7 @@ void invert(std::vector<InversionJob>& jobs) {
       costs.push_back(size * size * size);
     }
   }
-  detail::balanced_for(costs, [&](std::size_t i) {
+  detail::balanced_for(costs, [&](std::size_t i, std::size_t) {
     Piece& piece = pieces[i];
     const InversionJob& job = *piece.job;
     dispatch_float("block_inverse", job.factor.dtype(), [&](auto tag) {

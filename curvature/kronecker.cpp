@@ -87,6 +87,14 @@ KroneckerBlock::KroneckerBlock(std::string name, const CurvatureSource& source,
   g_.size = weight.size(0);
   a_.size = g_.size == 0 ? 0 : weight.numel() / g_.size;
   state_.name = std::move(name);
+  // All memory now, so that no refresh finds less of it than the first.
+  for (Factor* f : {&a_, &g_}) {
+    f->inverse = new_inverse(*f);
+    f->next = new_inverse(*f);
+    if (options_.running_average > 0.0) {
+      f->average = Tensor::zeros({f->size, f->size}, {dtype_});
+    }
+  }
 }
 
 BlockInverse KroneckerBlock::new_inverse(const Factor& factor) const {
@@ -106,9 +114,8 @@ void KroneckerBlock::take_factor(Factor& factor, const Tensor& sum,
   factor.current = sum;
   factor.scale = scale;
   if (options_.running_average > 0.0) {
-    const bool first = !factor.average.defined();
-    if (first) factor.average = Tensor::zeros_like(sum);
-    blend(factor.average, sum, first ? 0.0 : options_.running_average, scale);
+    blend(factor.average, sum, averaged_ ? options_.running_average : 0.0,
+          scale);
     factor.current = factor.average;
     factor.scale = 1.0;
   }
@@ -139,6 +146,7 @@ void KroneckerBlock::take(const FactorSums& sums, double gradient_scale,
   }
   take_factor(a_, sums.a, 1.0 / count);
   take_factor(g_, sums.g, gradient_scale / count);
+  averaged_ = true;
   const Diagonal a = diagonal_of(a_.current, a_.scale);
   const Diagonal g = diagonal_of(g_.current, g_.scale);
   state_.mean_a = a_.mean = a.mean;
@@ -172,8 +180,6 @@ void refresh(const std::vector<KroneckerBlock*>& blocks, long step) {
     if (!b->finite_) continue;
     sides.push_back({b, &b->a_, Ladder::Side::A});
     sides.push_back({b, &b->g_, Ladder::Side::G});
-    b->a_.next = b->new_inverse(b->a_);
-    b->g_.next = b->new_inverse(b->g_);
   }
   while (!sides.empty()) {
     std::vector<InversionJob> jobs;
@@ -216,8 +222,8 @@ void KroneckerBlock::finish(bool inverted, long step) {
   if (inverted) {
     state_.damping.a = diagonal(a_, Ladder::Side::A);
     state_.damping.g = diagonal(g_, Ladder::Side::G);
-    a_.inverse = std::move(a_.next);
-    g_.inverse = std::move(g_.next);
+    std::swap(a_.inverse, a_.next);
+    std::swap(g_.inverse, g_.next);
     state_.positions = positions_;
     state_.preconditioner = Preconditioner::Inverse;
     state_.last_refresh = step;
@@ -234,7 +240,6 @@ void KroneckerBlock::finish(bool inverted, long step) {
   }
   // The sums belong to the observer: keep no handle on them.
   a_.current = g_.current = Tensor();
-  a_.next = g_.next = BlockInverse();
   state_.ladder = ladder_.counts();
 }
 
@@ -257,26 +262,38 @@ double KroneckerBlock::cost() const noexcept {
   return cost;
 }
 
+std::int64_t KroneckerBlock::scratch_bytes() const noexcept {
+  return 2 * g_.size * a_.size * static_cast<std::int64_t>(size_of(dtype_));
+}
+
 Tensor KroneckerBlock::precondition(const Tensor& gradient,
                                     double scale) const {
   const Tensor out = Tensor::empty_like(gradient);
+  precondition(gradient, scale, out,
+               Tensor::empty({scratch_bytes()}, {DType::U8}));
+  return out;
+}
+
+void KroneckerBlock::precondition(const Tensor& gradient, double scale,
+                                  const Tensor& out,
+                                  const Tensor& scratch) const {
   dispatch_float(op, dtype_, [&](auto tag) {
     using T = decltype(tag);
     const T* x = gradient.data<T>();
     T* y = out.mutable_data<T>();
     if (state_.preconditioner == Preconditioner::Inverse) {
-      detail::apply_inverses<T>(g_.inverse, a_.inverse,
-                                static_cast<T>(scale / state_.positions), x, y);
+      detail::apply_inverses<T>(
+          g_.inverse, a_.inverse, static_cast<T>(scale / state_.positions), x,
+          y, reinterpret_cast<T*>(scratch.mutable_data<std::uint8_t>()));
     } else {
       const T factor = static_cast<T>(scale / scalar_);
       for (std::int64_t i = 0; i < out.numel(); ++i) y[i] = factor * x[i];
     }
   });
-  return out;
 }
 
 Tensor KroneckerBlock::in_weight_order(const Factor& factor) const {
-  if (!factor.inverse.values.defined()) return {};
+  if (state_.last_refresh < 0) return {};
   const Tensor dense = factor.inverse.dense();
   if (factor.order.empty() || !factor.inverse.order.empty()) return dense;
   const Tensor sorted = Tensor::empty_like(dense);
@@ -301,7 +318,6 @@ Tensor KroneckerBlock::inverse_g() const { return in_weight_order(g_); }
 void KroneckerBlock::put(Factor& factor, const Tensor& inverse) const {
   check_shape(op, "an inverse", inverse, {factor.size, factor.size});
   const Tensor given = inverse.to(dtype_);
-  factor.inverse = new_inverse(factor);
   dispatch_float(op, dtype_, [&](auto tag) {
     using T = decltype(tag);
     const std::vector<std::int64_t>& order = factor.order;

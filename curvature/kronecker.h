@@ -57,6 +57,10 @@ class KroneckerBlock {
   /** scale F^-1 g, with the inverses of the last good refresh. `gradient`
    * has the weight's shape and layout. Needs a preconditioner. */
   Tensor precondition(const Tensor& gradient, double scale) const;
+  /** The same into `out`; scratch is U8, of at least scratch_bytes(). */
+  void precondition(const Tensor& gradient, double scale, const Tensor& out,
+                    const Tensor& scratch) const;
+  std::int64_t scratch_bytes() const noexcept;
 
   /** The inverses in weight order (c,kh,kw), (D,D) and (C_out,C_out);
    * undefined before the first refresh. */
@@ -79,8 +83,8 @@ class KroneckerBlock {
     double scale = 1.0;               ///< times this.
     double mean = 0.0;                ///< Mean eigenvalue, scaled.
     double damping = 0.0;             ///< Floor included.
-    BlockInverse next;
     BlockInverse inverse;
+    BlockInverse next;  ///< Where the next one is made; kept between refreshes.
   };
 
   BlockInverse new_inverse(const Factor& factor) const;
@@ -94,7 +98,8 @@ class KroneckerBlock {
   DType dtype_;
   Factor a_;
   Factor g_;
-  bool finite_ = false;
+  bool finite_ = false;     ///< The sums last taken.
+  bool averaged_ = false;   ///< The averages hold something.
   double scalar_ = 0.0;     ///< Denominator of Preconditioner::Scalar.
   double positions_ = 0.0;  ///< T of the sums last taken.
   Ladder ladder_;

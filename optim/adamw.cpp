@@ -22,26 +22,28 @@ AdamW::AdamW(const Module& module, const AdamWOptions& options)
     : Optimizer(module, {"adamw", options.learning_rate, options.weight_decay,
                          options.decay_filter, options.clip}),
       options_(checked(options)),
-      state_(list().size()) {}
+      first_(zero_state()),
+      second_(zero_state()),
+      own_steps_(list().size(), 0) {}
 
 AdamW::AdamW(const std::vector<ParameterGroup>& groups,
              const AdamWOptions& options)
     : Optimizer(groups, {"adamw", options.learning_rate, options.weight_decay,
                          options.decay_filter, options.clip}),
       options_(checked(options)),
-      state_(list().size()) {}
+      first_(zero_state()),
+      second_(zero_state()),
+      own_steps_(list().size(), 0) {}
 
 void AdamW::step() {
   const std::vector<Update> updates = begin_step();
   for (const Update& u : updates) {
-    State& state = state_[u.index];
-    if (state.second.defined()) continue;
-    state.first = Tensor::zeros_like(u.parameter);
-    state.second = Tensor::zeros_like(u.parameter);
+    if (second_[u.index].defined()) continue;
+    first_[u.index] = Tensor::zeros_like(u.parameter);
+    second_[u.index] = Tensor::zeros_like(u.parameter);
   }
   for (const Update& u : updates) {
-    State& state = state_[u.index];
-    const auto t = static_cast<double>(++state.steps);
+    const auto t = static_cast<double>(++own_steps_[u.index]);
     dispatch_float("adamw", u.parameter.dtype(), [&](auto tag) {
       using T = decltype(tag);
       kernels::AdamWStep<T> s;
@@ -55,8 +57,9 @@ void AdamW::step() {
       s.epsilon = static_cast<T>(options_.epsilon);
       s.gradient_scale = static_cast<T>(u.gradient_scale);
       kernels::adamw_step(u.parameter.numel(), u.parameter.mutable_data<T>(),
-                          u.gradient.data<T>(), state.first.mutable_data<T>(),
-                          state.second.mutable_data<T>(), s);
+                          u.gradient.data<T>(),
+                          first_[u.index].mutable_data<T>(),
+                          second_[u.index].mutable_data<T>(), s);
     });
   }
   end_step();

@@ -32,14 +32,11 @@ class AdamW final : public Optimizer {
   void step() override;
 
  private:
-  struct State {
-    Tensor first;   ///< m
-    Tensor second;  ///< s
-    long steps = 0;
-  };
-
   AdamWOptions options_;
-  std::vector<State> state_;  ///< By parameter; undefined before use.
+  // By parameter, undefined while frozen:
+  std::vector<Tensor> first_;    ///< m
+  std::vector<Tensor> second_;   ///< s
+  std::vector<long> own_steps_;  ///< t
 };
 
 }  // namespace mjolnir::optim

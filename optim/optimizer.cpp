@@ -127,6 +127,15 @@ std::vector<NamedTensor> Optimizer::named_parameters() const {
   return named;
 }
 
+std::vector<Tensor> Optimizer::zero_state() const {
+  std::vector<Tensor> state;
+  for (const Parameter& p : parameters_) {
+    state.push_back(p.tensor.requires_grad() ? Tensor::zeros_like(p.tensor)
+                                             : Tensor());
+  }
+  return state;
+}
+
 void Optimizer::check_module() const {
   if (module_ == nullptr) return;
   const std::vector<NamedTensor> now = module_->named_parameters();

@@ -106,6 +106,10 @@ class Optimizer {
   void end_step() noexcept { ++steps_; }
 
   const std::vector<Parameter>& list() const noexcept { return parameters_; }
+  /** Zeros for every parameter that wants a gradient now, undefined for the
+   * others: state that is there before the first step, so that no later step
+   * finds less memory than the first. */
+  std::vector<Tensor> zero_state() const;
   const char* name() const noexcept { return common_.name; }
 
   /** A schedule's value at this step; throws ValueError unless >= 0. */

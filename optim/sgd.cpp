@@ -30,19 +30,24 @@ Sgd::Sgd(const Module& module, const SgdOptions& options)
     : Optimizer(module, {"sgd", options.learning_rate, options.weight_decay,
                          options.decay_filter, options.clip}),
       options_(checked(options)),
-      velocity_(list().size()) {}
+      started_(list().size(), 0) {
+  velocity_ = options.momentum != 0.0 ? zero_state()
+                                      : std::vector<Tensor>(list().size());
+}
 
 Sgd::Sgd(const std::vector<ParameterGroup>& groups, const SgdOptions& options)
     : Optimizer(groups, {"sgd", options.learning_rate, options.weight_decay,
                          options.decay_filter, options.clip}),
       options_(checked(options)),
-      velocity_(list().size()) {}
+      started_(list().size(), 0) {
+  velocity_ = options.momentum != 0.0 ? zero_state()
+                                      : std::vector<Tensor>(list().size());
+}
 
 void Sgd::step() {
   const std::vector<Update> updates = begin_step();
-  std::vector<Tensor> velocity = velocity_;
   for (const Update& u : updates) {
-    Tensor& v = velocity[u.index];
+    Tensor& v = velocity_[u.index];
     if (options_.momentum != 0.0 && !v.defined()) {
       v = Tensor::zeros_like(u.parameter);
     }
@@ -50,8 +55,8 @@ void Sgd::step() {
   for (const Update& u : updates) {
     dispatch_float("sgd", u.parameter.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      const bool first = !velocity_[u.index].defined();
-      const Tensor& v = velocity[u.index];
+      const bool first = started_[u.index] == 0;
+      const Tensor& v = velocity_[u.index];
       kernels::MomentumStep<T> s;
       s.learning_rate = static_cast<T>(u.learning_rate);
       s.momentum = static_cast<T>(options_.momentum);
@@ -64,8 +69,8 @@ void Sgd::step() {
                              u.gradient.data<T>(),
                              v.defined() ? v.mutable_data<T>() : nullptr, s);
     });
+    started_[u.index] = 1;
   }
-  velocity_.swap(velocity);
   end_step();
 }
 

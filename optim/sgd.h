@@ -32,7 +32,9 @@ class Sgd final : public Optimizer {
 
  private:
   SgdOptions options_;
-  std::vector<Tensor> velocity_;  ///< By parameter; undefined before use.
+  // By parameter:
+  std::vector<Tensor> velocity_;  ///< Without momentum, or frozen: undefined.
+  std::vector<char> started_;     ///< Whether it has taken a step.
 };
 
 }  // namespace mjolnir::optim

@@ -7,6 +7,7 @@
 
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/events.h>
+#include <mjolnir/core/threads.h>
 
 #include "core/detail/dispatch.h"
 #include "curvature/detail/balance.h"
@@ -92,7 +93,8 @@ Thor::~Thor() {
 
 void Thor::adopt_layers(Module& module) {
   damping();  // refuses a bad schedule
-  velocity_.resize(list().size());
+  velocity_ = options_.momentum != 0.0 ? zero_state()
+                                       : std::vector<Tensor>(list().size());
   for (const auto& [name, child] : module.named_modules()) {
     auto* source = dynamic_cast<CurvatureSource*>(child);
     if (source != nullptr) adopt(name, *source);
@@ -230,6 +232,7 @@ void Thor::precondition(std::vector<Direction>& directions,
                         double scale) const {
   std::vector<Direction*> second_order;
   std::vector<double> costs;
+  std::int64_t largest = 0;
   for (Direction& d : directions) {
     if (d.layer == nullptr) {
       d.value = d.update.gradient;
@@ -239,11 +242,16 @@ void Thor::precondition(std::vector<Direction>& directions,
     } else {
       second_order.push_back(&d);
       costs.push_back(d.layer->block.cost());
+      d.value = Tensor::empty_like(d.update.gradient);
+      largest = std::max(largest, d.layer->block.scratch_bytes());
     }
   }
-  mjolnir::detail::balanced_for(costs, [&](std::size_t i) {
-    Direction& d = *second_order[i];
-    d.value = d.layer->block.precondition(d.update.gradient, scale);
+  std::vector<Tensor> scratch(static_cast<std::size_t>(num_threads()));
+  for (Tensor& s : scratch) s = Tensor::empty({largest}, {DType::U8});
+  mjolnir::detail::balanced_for(costs, [&](std::size_t i, std::size_t worker) {
+    const Direction& d = *second_order[i];
+    d.layer->block.precondition(d.update.gradient, scale, d.value,
+                                scratch[worker]);
   });
 }
 

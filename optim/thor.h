@@ -118,7 +118,8 @@ class Thor final : public Optimizer, public CurvatureState {
   std::vector<CurvatureSource*> sources_;   ///< All, to clear their windows.
   std::shared_ptr<SampleCounter> counter_;  ///< With a sum-reduced loss.
   std::vector<ObservationHandle> counting_;
-  std::vector<Tensor> velocity_;  ///< By parameter; undefined before use.
+  /** By parameter; undefined without momentum, or while frozen. */
+  std::vector<Tensor> velocity_;
 };
 
 }  // namespace mjolnir::optim

@@ -11,11 +11,12 @@
 namespace mjolnir::detail {
 
 /**
- * Calls f(i) for every cost, in floating operations. A job above an even share
- * of what is left runs first, alone, with all threads to itself; the others go
- * longest first to the thread with the least work, one thread each; little work
- * in all is not worth waking anybody. Which thread runs what depends on costs
- * and thread count alone.
+ * Calls f(i, worker) for every cost, in floating operations; no two calls run
+ * at once under one worker's number, 0 <= worker < num_threads(). A job above
+ * an even share of what is left runs first, alone, with all threads to itself;
+ * the others go longest first to the thread with the least work, one thread
+ * each; little work in all is not worth waking anybody. Which thread runs what
+ * depends on costs and thread count alone.
  */
 template <class F>
 void balanced_for(const std::vector<double>& costs, F&& f) {
@@ -31,7 +32,7 @@ void balanced_for(const std::vector<double>& costs, F&& f) {
   while (next < order.size() &&
          costs[order[next]] * static_cast<double>(threads) > left) {
     left -= costs[order[next]];
-    f(order[next++]);
+    f(order[next++], std::size_t{0});
   }
   std::vector<std::vector<std::size_t>> bins(threads);
   std::vector<double> load(threads, 0.0);
@@ -44,8 +45,8 @@ void balanced_for(const std::vector<double>& costs, F&& f) {
   parallel_for(static_cast<std::int64_t>(threads), 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t b = begin; b < end; ++b) {
-                   for (const std::size_t i : bins[static_cast<std::size_t>(b)])
-                     f(i);
+                   const auto worker = static_cast<std::size_t>(b);
+                   for (const std::size_t i : bins[worker]) f(i, worker);
                  }
                });
 }

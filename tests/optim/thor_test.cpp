@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/allocator.h>
+#include <mjolnir/core/threads.h>
 #include <mjolnir/optim/sgd.h>
 
 #include "tests/optim/thor_data.h"
@@ -210,6 +212,23 @@ TEST(Thor, KeepsItsInversesBetweenRefreshes) {
   EXPECT_EQ(inverses[1], inverses[0]);
   EXPECT_EQ(inverses[2], inverses[0]);
   EXPECT_NE(inverses[3], inverses[0]);
+}
+
+// From the second plain step and the second refresh on. With one thread, so
+// that no kernel's scratch depends on timing.
+TEST(Thor, AsksTheSystemForNoMemoryOnceWarm) {
+  const int threads = num_threads();
+  set_num_threads(1);
+  const auto net = make_net(DType::F32);
+  ThorOptions options = small_options();
+  options.frequency = 3;
+  options.running_average = 0.9;
+  Thor thor(*net, options);
+  train(*net, thor, 3, 1.0, DType::F32);
+  const std::int64_t before = allocator_statistics().misses;
+  train(*net, thor, 7, 1.0, DType::F32);
+  EXPECT_EQ(allocator_statistics().misses, before);
+  set_num_threads(threads);
 }
 
 TEST(Thor, ALayerWithoutGradientIsSkippedAndCatchesUp) {
