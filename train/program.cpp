@@ -1,22 +1,29 @@
 #include "train/program.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <thread>
 
 namespace mjolnir::train {
 
 namespace {
 
-volatile std::sig_atomic_t caught = 0;
+std::atomic<int> caught{0};
 
-extern "C" void mjolnir_request_stop(int signal) {
-  if (caught != 0) {
-    _exit(128 + signal);
+// No handler may run on a thread that computes: oneDNN 2.6.3's sgemm uses the
+// stack pointer for data, and the frame of a handler would overwrite the heap.
+void wait_for_signals(sigset_t signals) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) == 0) {
+    if (caught.exchange(signal) != 0) {
+      _exit(128 + signal);
+    }
   }
-  caught = signal;
 }
 
 }  // namespace
@@ -28,12 +35,12 @@ void prepare_program() {
     }
   }
   std::signal(SIGPIPE, SIG_IGN);
-  struct sigaction action = {};
-  action.sa_handler = mjolnir_request_stop;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread(wait_for_signals, signals).detach();
 }
 
 int stop_signal() noexcept { return caught; }

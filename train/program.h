@@ -15,7 +15,9 @@ enum ExitCode : int {
  * closed standard stream (or the next file would take its number and be
  * written to), ignores SIGPIPE, and turns the first SIGINT or SIGTERM into a
  * request to stop; a second one ends the process at once with 128 + its
- * number. For programs; the library itself never touches signals.
+ * number. A thread of its own waits for them, so call this before anything
+ * else starts a thread. For programs; the library itself never touches
+ * signals.
  */
 void prepare_program();
 
