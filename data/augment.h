@@ -27,7 +27,7 @@ struct AugmentOptions {
   std::int64_t cutout = 0;
   /** Your own, last; called by several threads at a time. Use `rng` alone for
    * randomness, and batches are the same for any number of workers. */
-  std::function<void(const ImageView& image, Generator& rng)> custom;
+  std::function<void(const ImageView& image, Generator& rng)> custom = {};
 };
 
 /** What was drawn for one image. */

@@ -11,14 +11,14 @@ namespace mjolnir::data {
 
 /** What a Dataset is made of. */
 struct DatasetParts {
-  std::string name;
-  Tensor images;  ///< U8 (N,C,H,W).
-  Tensor labels;  ///< I64 (N), each in [0, class_names.size()).
-  std::vector<std::string> class_names;
+  std::string name = {};
+  Tensor images = {};  ///< U8 (N,C,H,W).
+  Tensor labels = {};  ///< I64 (N), each in [0, class_names.size()).
+  std::vector<std::string> class_names = {};
   /** Per channel, of pixels scaled to [0,1]; empty means: computed from
    * `images`. */
-  std::vector<double> mean;
-  std::vector<double> stddev;
+  std::vector<double> mean = {};
+  std::vector<double> stddev = {};
 };
 
 /** Mean and standard deviation of each channel, of pixels in [0,1]. */

@@ -11,11 +11,12 @@ namespace mjolnir::data {
 /** How fetch() reaches the world; the library itself opens no connection. */
 struct FetchTools {
   /** Downloads `url` to the file `path`; false if it cannot. */
-  std::function<bool(const std::string& url, const std::string& path)> download;
+  std::function<bool(const std::string& url, const std::string& path)>
+      download = {};
   /** Unpacks a .tar.gz into `folder`, without the folder in the archive;
    * false if it cannot. */
   std::function<bool(const std::string& archive, const std::string& folder)>
-      unpack;
+      unpack = {};
 };
 
 /**

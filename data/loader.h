@@ -29,7 +29,7 @@ struct LoaderOptions {
   int prefetch = 2;
   /** Frames smaller images in black to this height and width; 0: as it is. */
   std::int64_t pad_to = 0;
-  AugmentOptions augment;
+  AugmentOptions augment = {};
 };
 
 /** Where a Loader stands; see Loader::state. */
