@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include <mjolnir/core/denormals.h>
 #include <mjolnir/core/error.h>
 #include <mjolnir/curvature/state.h>
 #include <mjolnir/train/evaluate.h>
@@ -238,6 +239,7 @@ FitResult fit(Module& model, optim::Optimizer& optimizer,
   if (training.steps() == 0) {
     throw ValueError("[fit] the training set is empty");
   }
+  const FlushDenormals flush;  // fading weights must not slow a step down
   return Fit(model, optimizer, training, options).run();
 }
 
