@@ -19,6 +19,9 @@ struct LayerCurvature {
   Preconditioner preconditioner = Preconditioner::None;
   long last_refresh = -1;  ///< Step of the last good inverse; -1 for none.
   long refreshes = 0;      ///< Good inverses so far.
+  /** Cosine of the angle between g and g' in the last step; 1 is plain gradient
+   * descent, whatever the damping is called. 0 before the first. */
+  double cosine = 0;
   LadderCounts ladder;
 };
 

@@ -173,8 +173,11 @@ void Thor::step() {
   precondition(directions, scale);
   // g' <- min(1, sqrt(kappa / (eta^2 |sum <g', g>|))) g'
   if (options_.kl_clip > 0.0) clip_kl(directions, scale);
-  // 4. g' <- g' + wd w   5. clip   6. v <- mu v + g'; w <- w - eta v
-  for (Direction& d : directions) move(d);
+  // 5. g' + wd w is divided by max(1, |g' + wd w|)
+  if (options_.enable_clip_grad) clip_norms(directions);
+  make_velocities(directions);  // from here on nothing asks for memory
+  // 4. g' <- g' + wd w   6. v <- mu v + g'; w <- w - eta v
+  for (const Direction& d : directions) move(d);
   end_step();
   collect_next();
 }
@@ -253,6 +256,13 @@ void Thor::precondition(std::vector<Direction>& directions,
     d.layer->block.precondition(d.update.gradient, scale, d.value,
                                 scratch[worker]);
   });
+  for (const Direction* d : second_order) {
+    const double norms =
+        std::sqrt(inner_product(d->value, d->value)) *
+        std::sqrt(inner_product(d->update.gradient, d->update.gradient));
+    d->layer->cosine =
+        norms > 0.0 ? inner_product(d->value, d->update.gradient) / norms : 0.0;
+  }
 }
 
 void Thor::clip_kl(std::vector<Direction>& directions, double scale) const {
@@ -268,11 +278,31 @@ void Thor::clip_kl(std::vector<Direction>& directions, double scale) const {
   for (Direction& d : directions) d.scale *= nu;
 }
 
-void Thor::move(Direction& d) {
+void Thor::clip_norms(std::vector<Direction>& directions) const {
+  for (Direction& d : directions) {
+    if (!d.value.defined()) continue;
+    const Tensor& w = d.update.parameter;
+    const double decay = d.update.weight_decay;
+    // |s g' + decay w|^2 from its three inner products
+    const double square = d.scale * d.scale * inner_product(d.value, d.value) +
+                          2.0 * d.scale * decay * inner_product(d.value, w) +
+                          decay * decay * inner_product(w, w);
+    d.clip = 1.0 / std::max(1.0, std::sqrt(std::max(0.0, square)));
+  }
+}
+
+void Thor::make_velocities(const std::vector<Direction>& directions) {
+  if (options_.momentum == 0.0) return;
+  for (const Direction& d : directions) {
+    Tensor& v = velocity_[d.update.index];
+    if (!v.defined()) v = Tensor::zeros_like(d.update.parameter);
+  }
+}
+
+void Thor::move(const Direction& d) {
   if (!d.value.defined()) return;
   const Tensor& w = d.update.parameter;
-  Tensor& v = velocity_[d.update.index];
-  if (options_.momentum != 0.0 && !v.defined()) v = Tensor::zeros_like(w);
+  const Tensor& v = velocity_[d.update.index];
   dispatch_float("thor", w.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const std::int64_t n = w.numel();
@@ -284,13 +314,8 @@ void Thor::move(Direction& d) {
     s.carry = s.momentum;
     s.weight_decay = static_cast<T>(d.update.weight_decay);
     s.gradient_scale = static_cast<T>(d.scale);
+    s.scale = static_cast<T>(d.clip);
     s.nesterov = options_.nesterov;
-    if (options_.enable_clip_grad) {
-      const double norm = std::sqrt(std::max(
-          0.0, kernels::squared_norm_of_sum(
-                   n, d.scale, g, d.update.weight_decay, w.data<T>())));
-      if (norm > 1.0) s.scale = static_cast<T>(1.0 / norm);
-    }
     if (kernels::momentum_step_is_finite(n, w.data<T>(), g, velocity, s)) {
       kernels::momentum_step(n, w.mutable_data<T>(), g, velocity, s);
     } else if (d.layer != nullptr) {
@@ -308,7 +333,10 @@ double Thor::damping() const { return value_of(options_.damping, "damping"); }
 
 std::vector<LayerCurvature> Thor::curvature() const {
   std::vector<LayerCurvature> all;
-  for (const Layer& l : layers_) all.push_back(l.block.state());
+  for (const Layer& l : layers_) {
+    all.push_back(l.block.state());
+    all.back().cosine = l.cosine;
+  }
   return all;
 }
 

@@ -92,6 +92,7 @@ class Thor final : public Optimizer, public CurvatureState {
     std::size_t parameter;
     KroneckerBlock block;
     bool due;  ///< Collects factors, and refreshes when it has a gradient.
+    double cosine = 0.0;  ///< Between g and g' in the last step.
   };
 
   /** g' of one parameter, still to be multiplied by `scale`. */
@@ -100,6 +101,7 @@ class Thor final : public Optimizer, public CurvatureState {
     Layer* layer = nullptr;  ///< Null: first order.
     Tensor value;            ///< Undefined: left alone in this step.
     double scale = 1.0;
+    double clip = 1.0;  ///< Of g' and weight decay together.
   };
 
   void adopt_layers(Module& module);
@@ -109,7 +111,9 @@ class Thor final : public Optimizer, public CurvatureState {
   void refresh_due(std::vector<Direction>& directions, double damping);
   void precondition(std::vector<Direction>& directions, double scale) const;
   void clip_kl(std::vector<Direction>& directions, double scale) const;
-  void move(Direction& direction);
+  void clip_norms(std::vector<Direction>& directions) const;
+  void make_velocities(const std::vector<Direction>& directions);
+  void move(const Direction& direction);
   std::size_t index_of(const std::string& layer) const;
 
   ThorOptions options_;

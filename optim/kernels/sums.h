@@ -36,14 +36,6 @@ double dot(std::int64_t n, const T* x, const T* y) {
   return total;
 }
 
-/** sum_i (a x_i + b y_i)^2 in double, as dot(). */
-template <class T>
-double squared_norm_of_sum(std::int64_t n, double a, const T* x, double b,
-                           const T* y) {
-  return a * a * dot(n, x, x) + 2.0 * a * b * dot(n, x, y) +
-         b * b * dot(n, y, y);
-}
-
 /** Clamps x (n) to [-limit, limit] into y (n). */
 template <class T>
 void clamp_to(std::int64_t n, const T* x, T limit, T* y) {

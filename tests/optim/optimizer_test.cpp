@@ -59,6 +59,25 @@ TEST(Optimizer, ListsTheModulesParametersByName) {
   EXPECT_EQ(named[2].first, "image");
 }
 
+/** One child under two names. */
+struct Twice : Module {
+  Bag bag;
+  Twice() {
+    add("first", bag);
+    add("second", bag);
+  }
+};
+
+// Fault 60: one state, no double step.
+TEST(Optimizer, MovesAParameterOfTwoNamesOnce) {
+  Twice twice;
+  Sgd sgd(twice, plain(0.5));
+  EXPECT_EQ(sgd.named_parameters().size(), 3U);
+  twice.bag.bias.set_grad(Tensor::ones({4}));
+  sgd.step();
+  EXPECT_EQ(twice.bag.bias.to_vector<float>(), Floats(4, 1.5F));
+}
+
 TEST(Optimizer, SkipsAParameterWithoutGradient) {
   Bag bag;
   Sgd sgd(bag, plain(0.5));

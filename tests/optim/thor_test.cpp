@@ -198,6 +198,39 @@ TEST(Thor, CollectsAtLooksOnly) {
   EXPECT_GT(layers[1].mean_a, 0.0);
 }
 
+TEST(Thor, ReportsHowFarItTurnsTheGradient) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.damping = 1e12;  // nothing but damping: the gradient's direction
+  Thor drowned(*net, options);
+  train(*net, drowned, 1);
+  for (const LayerCurvature& layer : drowned.curvature()) {
+    EXPECT_NEAR(layer.cosine, 1.0, 1e-5) << layer.name;
+  }
+  options.damping = 1e-3;
+  options.momentum = 0.0;
+  options.weight_decay = 0.0;
+  Thor thor(*net, options);
+  const Data data = random_data(4, 5);
+  const Doubles before = net->conv2.weight.to_vector<double>();
+  thor.zero_grad();
+  cross_entropy((*net)(data.x), data.y).backward();
+  const Doubles g = net->conv2.weight.grad().to_vector<double>();
+  thor.step();
+  const Doubles after = net->conv2.weight.to_vector<double>();
+  double gg = 0.0, dd = 0.0, gd = 0.0;
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    const double d = before[i] - after[i];
+    gg += g[i] * g[i];
+    dd += d * d;
+    gd += g[i] * d;
+  }
+  const double cosine = thor.curvature()[1].cosine;
+  EXPECT_NEAR(cosine, gd / std::sqrt(gg * dd), 1e-9);
+  EXPECT_LT(cosine, 0.9);
+  EXPECT_GT(cosine, 0.0);
+}
+
 // Fault 46, its fixed rule: between refreshes the inverse is the same bits.
 TEST(Thor, KeepsItsInversesBetweenRefreshes) {
   const auto net = make_net();
