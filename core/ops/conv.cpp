@@ -9,6 +9,7 @@
 #include "core/kernels/columns.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/onednn.h"
+#include "core/kernels/winograd.h"
 
 namespace mjolnir {
 namespace {
@@ -61,7 +62,8 @@ Saved saved_if(bool wanted, const Tensor& x) {
   return wanted ? Saved(x) : Saved();
 }
 
-// Runs fast() for f32 where it serves the shape, else slow(T{}).
+// Runs fast() for f32 where it serves the shape (it decides by the shape
+// alone), else slow(T{}).
 template <class Fast, class Slow>
 void run(DType dtype, Fast fast, Slow slow) {
   if (dtype == DType::F32 && backend() == Backend::Auto && fast()) return;
@@ -119,10 +121,15 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
   run(
       x.dtype(),
       [&] {
-        return kernels::onednn::conv2d_forward(
-            sizes, xc.data<float>(), wc.data<float>(),
-            bias.defined() ? bias.data<float>() : nullptr,
-            y.mutable_data<float>());
+        const float* const b = bias.defined() ? bias.data<float>() : nullptr;
+        if (kernels::winograd_pays(sizes)) {
+          kernels::winograd_forward(sizes, xc.data<float>(), wc.data<float>(),
+                                    b, y.mutable_data<float>());
+          return true;
+        }
+        return kernels::onednn::conv2d_forward(sizes, xc.data<float>(),
+                                               wc.data<float>(), b,
+                                               y.mutable_data<float>());
       },
       [&](auto tag) {
         using T = decltype(tag);
@@ -162,6 +169,12 @@ Tensor conv2d_input_gradient(const Tensor& dy, const Tensor& w,
   run(
       dy.dtype(),
       [&] {
+        if (kernels::winograd_pays(sizes)) {
+          kernels::winograd_input_gradient(sizes, dyc.data<float>(),
+                                           wc.data<float>(),
+                                           dx.mutable_data<float>());
+          return true;
+        }
         return kernels::onednn::conv2d_input_gradient(sizes, dyc.data<float>(),
                                                       wc.data<float>(),
                                                       dx.mutable_data<float>());
@@ -200,6 +213,12 @@ Tensor conv2d_weight_gradient(const Tensor& x, const Tensor& dy,
   run(
       x.dtype(),
       [&] {
+        if (kernels::winograd_pays(sizes)) {
+          kernels::winograd_weight_gradient(sizes, xc.data<float>(),
+                                            dyc.data<float>(),
+                                            dw.mutable_data<float>());
+          return true;
+        }
         return kernels::onednn::conv2d_weight_gradient(
             sizes, xc.data<float>(), dyc.data<float>(),
             dw.mutable_data<float>());

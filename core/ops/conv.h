@@ -17,7 +17,12 @@ namespace mjolnir {
  * of o's group.
  * x (N,C,H,W), w (O,C/groups,kh,kw), bias (O) or undefined; gives (N,O,H',W')
  * in ChannelsLast, whatever the layouts of x and w. The kernel lengths of
- * `geometry` must be those of w. Throws ShapeError, ValueError.
+ * `geometry` must be those of w.
+ * In f32, 3x3 windows with stride 1 on 64 channels or more go through
+ * Winograd's minimal filtering, here and in the gradients: its rounding error
+ * is 1e-6 to 3e-6 of the result's size, about ten times a direct
+ * convolution's. ScopedBackend(Backend::Reference) computes directly.
+ * Throws ShapeError, ValueError.
  */
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
               const Conv2dGeometry& geometry);

@@ -5,6 +5,8 @@
 #include <mjolnir/core/ops/conv.h>
 #include <mjolnir/core/random.h>
 
+#include <cmath>
+
 namespace mjolnir {
 namespace {
 
@@ -75,6 +77,44 @@ TEST(Conv2d, OnChannelsLastConvertsNothing) {
   EXPECT_EQ(w.grad().layout(), Layout::ChannelsLast);
   // each bias feeds N H' W' elements
   EXPECT_EQ(bias.grad().to_vector<float>(), std::vector<float>(4, 2 * 3 * 2));
+}
+
+// The sizes at which f32 takes the minimal-filtering kernels, through every
+// gradient, against f64; for the bound see kernels/winograd_test.cpp.
+TEST(Conv2d, WithManyChannelsAgreesWithF64) {
+  Generator rng(6);
+  Conv2dGeometry g = window(3, 3);
+  g.pad_top = g.pad_bottom = g.pad_left = 1;
+  const Tensor x = normal({4, 64, 13, 14}, 0, 1, rng);
+  const Tensor w = normal({80, 64, 3, 3}, 0, 1, rng);
+  const Tensor bias = normal({80}, 0, 1, rng);
+  const Tensor dy = normal({4, 80, 13, 13}, 0, 1, rng);
+  std::vector<std::vector<double>> results[2];
+  for (const DType dtype : {DType::F32, DType::F64}) {
+    std::vector<Tensor> leaves;
+    for (const Tensor& t : {x, w, bias}) {
+      leaves.push_back(t.to(dtype).clone());
+      leaves.back().set_requires_grad(true);
+    }
+    const Tensor y = conv2d(leaves[0], leaves[1], leaves[2], g);
+    GradOptions options;
+    options.grad_outputs = {dy.to(dtype)};
+    std::vector<Tensor> all = grad({y}, leaves, options);
+    all.push_back(y.detach());
+    for (const Tensor& t : all) {
+      results[dtype == DType::F64].push_back(
+          t.to(DType::F64).to_vector<double>());
+    }
+  }
+  for (std::size_t i = 0; i < results[0].size(); ++i) {
+    double square = 0;
+    for (const double v : results[1][i]) square += v * v;
+    const double rms = std::sqrt(square / double(results[1][i].size()));
+    EXPECT_THAT(
+        results[0][i],
+        ::testing::Pointwise(::testing::DoubleNear(2e-5 * rms), results[1][i]))
+        << "result " << i;
+  }
 }
 
 TEST(Conv2d, OfAnEmptyBatch) {
