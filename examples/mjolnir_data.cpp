@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -66,11 +67,9 @@ bool run(const std::vector<std::string>& words) {
   }
   argv.push_back(nullptr);
   pid_t child = 0;
-  if (::posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ) !=
-      0) {
-    return false;
-  }
-  int status = 0;
+  int status =
+      ::posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ);
+  if (status != 0) return false;
   while (::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return false;
   }
@@ -84,8 +83,9 @@ bool download(const std::string& url, const std::string& path) {
         url, path, std::filesystem::copy_options::overwrite_existing, error);
   }
   std::fprintf(stderr, "getting %s\n", url.c_str());
-  const char* shown =
-      ::isatty(2) != 0 ? "--progress-bar" : "--no-progress-meter";
+  const char* term = std::getenv("TERM");
+  const bool live = ::isatty(2) != 0 && term && std::string(term) != "dumb";
+  const char* shown = live ? "--progress-bar" : "--no-progress-meter";
   return run({"curl", "--fail", "--location", "--connect-timeout", "20",
               "--retry", "2", shown, "--output", path, url});
 }
