@@ -22,7 +22,7 @@ struct BackwardOptions {
   bool curvature_only = false;
   /** Gradient of the final objective with respect to this tensor; undefined
    * means 1, which needs a tensor of one element. */
-  Tensor gradient;
+  Tensor gradient = {};
 };
 
 /** Options of grad(). */
@@ -35,7 +35,7 @@ struct GradOptions {
   bool allow_unused = false;
   /** Gradients with respect to the outputs; empty means ones, for outputs of
    * one element. */
-  std::vector<Tensor> grad_outputs;
+  std::vector<Tensor> grad_outputs = {};
 };
 
 /**

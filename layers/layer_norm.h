@@ -11,8 +11,8 @@ namespace mjolnir {
 
 /** Options of LayerNorm. */
 struct LayerNormOptions {
-  std::vector<std::int64_t> shape;  ///< Of the trailing axes; not empty.
-  double epsilon = 1e-5;            ///< Added to the variance; positive.
+  std::vector<std::int64_t> shape = {};  ///< Of the trailing axes; not empty.
+  double epsilon = 1e-5;                 ///< Added to the variance; positive.
   DType dtype = DType::F32;
 };
 

@@ -8,12 +8,12 @@ namespace mjolnir::optim {
 
 struct AdamWOptions {
   Schedule learning_rate = 1e-3;
-  double beta1 = 0.9;          ///< In [0, 1).
-  double beta2 = 0.999;        ///< In [0, 1).
-  double epsilon = 1e-8;       ///< At least 0.
-  double weight_decay = 1e-2;  ///< Decoupled from the gradient.
-  DecayFilter decay_filter;    ///< Empty: every parameter decays.
-  GradientClip clip;
+  double beta1 = 0.9;             ///< In [0, 1).
+  double beta2 = 0.999;           ///< In [0, 1).
+  double epsilon = 1e-8;          ///< At least 0.
+  double weight_decay = 1e-2;     ///< Decoupled from the gradient.
+  DecayFilter decay_filter = {};  ///< Empty: every parameter decays.
+  GradientClip clip = {};
 };
 
 /**

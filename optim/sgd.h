@@ -8,12 +8,12 @@ namespace mjolnir::optim {
 
 struct SgdOptions {
   Schedule learning_rate = 0.1;
-  double momentum = 0.0;      ///< mu, in [0, 1).
-  double dampening = 0.0;     ///< In [0, 1].
-  bool nesterov = false;      ///< Needs momentum and no dampening.
-  double weight_decay = 0.0;  ///< L2: added to the gradient.
-  DecayFilter decay_filter;   ///< Empty: every parameter decays.
-  GradientClip clip;
+  double momentum = 0.0;          ///< mu, in [0, 1).
+  double dampening = 0.0;         ///< In [0, 1].
+  bool nesterov = false;          ///< Needs momentum and no dampening.
+  double weight_decay = 0.0;      ///< L2: added to the gradient.
+  DecayFilter decay_filter = {};  ///< Empty: every parameter decays.
+  GradientClip clip = {};
 };
 
 /**

@@ -36,10 +36,10 @@ struct ThorOptions {
   double loss_scale = 1.0;    ///< What the loss was multiplied by.
   LossReduction loss_reduction = LossReduction::Mean;
   bool nesterov = false;
-  DecayFilter decay_filter;  ///< Empty: every parameter decays.
+  DecayFilter decay_filter = {};  ///< Empty: every parameter decays.
   /** Largest diagonal block of a factor; 0 is no split. Unset: 0, and 128 with
    * MindSporeGpu. */
-  std::optional<std::int64_t> split_dim;
+  std::optional<std::int64_t> split_dim = {};
   long frequency = 100;  ///< Steps between refreshes, at least 1.
   ThorStatistics statistics = ThorStatistics::PerSample;
   DampingSplit damping_split = DampingSplit::Even;

@@ -25,7 +25,7 @@ struct GradcheckOptions {
   /** Elements to try of each input, drawn at random; 0 tries all. */
   std::int64_t max_elements = 0;
   /** Inputs that are passed on but not differentiated. */
-  std::vector<std::size_t> fixed;
+  std::vector<std::size_t> fixed = {};
   /** Decides the projection of the output and the elements drawn. */
   std::uint64_t seed = 1;
 };

@@ -57,10 +57,10 @@ struct FitOptions {
   /** Evaluated after each epoch; null: no validation. */
   data::Loader* validation = nullptr;
   Objective validation_objective = classification();
-  std::function<void(const StepRecord&)> on_step;
-  std::function<void(const EpochRecord&)> on_epoch;
+  std::function<void(const StepRecord&)> on_step = {};
+  std::function<void(const EpochRecord&)> on_epoch = {};
   /** Asked after each step; true ends the run there. */
-  std::function<bool()> stop;
+  std::function<bool()> stop = {};
 };
 
 enum class FitStatus : std::uint8_t { Completed, Diverged, Interrupted };

@@ -22,33 +22,33 @@ class UsageError : public ValueError {
  */
 struct TrainOptions {
   std::string data = "fashion-mnist";
-  std::string data_dir;                    ///< Empty: see docs/training.md.
-  std::optional<std::int64_t> validation;  ///< Training images set aside.
+  std::string data_dir = {};  ///< Empty: see docs/training.md.
+  std::optional<std::int64_t> validation = {};  ///< Training images set aside.
   std::string augment = "auto";
 
   std::string model = "resnet8";
-  std::optional<std::int64_t> width;
+  std::optional<std::int64_t> width = {};
 
   std::string optimizer = "thor";
   std::int64_t epochs = 5;
   std::int64_t batch = 128;
-  std::optional<double> learning_rate;
+  std::optional<double> learning_rate = {};
   std::string schedule = "linear";
   double warmup = 0.1;  ///< Share of the run's steps.
   double momentum = 0.9;
   bool nesterov = false;
-  std::optional<double> weight_decay;
+  std::optional<double> weight_decay = {};
   double label_smoothing = 0.0;
 
   double damping = 0.3;
   std::int64_t frequency = 20;  ///< Steps from one refresh to the next.
-  std::optional<std::int64_t> split_dim;  ///< 0: factors are not cut.
+  std::optional<std::int64_t> split_dim = {};  ///< 0: factors are not cut.
   std::string statistics = "per-sample";
 
   std::int64_t seed = 1;
   std::int64_t threads = 0;  ///< 0: every core this process may use.
   std::int64_t log_every = 50;
-  std::string out;  ///< Empty: the next free folder below runs/.
+  std::string out = {};  ///< Empty: the next free folder below runs/.
 };
 
 /** What parse_command_line() found. */
