@@ -84,6 +84,13 @@ struct AddOpCases {
   }
 };
 
+/** A case's inputs in f64, drawn from its ranges; f32 holds them exactly, so
+ * that both dtypes see one problem. */
+Tensors case_inputs(const OpCase& c);
+
+/** The same in f32. */
+Tensors in_f32(const OpCase& c, const Tensors& inputs);
+
 /** Runs every check of a case; failures are reported to GoogleTest. */
 void check_op_case(const OpCase& c);
 
