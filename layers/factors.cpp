@@ -88,8 +88,10 @@ void FactorObserver::add_a(const CurvatureRecord& record) {
       sums_.a = Tensor::zeros({record.rows}, {record.dout.dtype()});
     dispatch_float("factors", sums_.a.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      kernels::count_ids(ids, record.x.data<std::int64_t>(), record.rows,
-                         sums_.a.mutable_data<T>());
+      if (!kernels::count_ids(ids, record.x.data<std::int64_t>(), record.rows,
+                              sums_.a.mutable_data<T>()))
+        throw ValueError("[factors] expected ids below " +
+                         std::to_string(record.rows));
     });
     return;
   }

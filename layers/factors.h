@@ -39,8 +39,6 @@ class FactorObserver : public CurvatureObserver {
   void collect(Collect what) { what_ = what; }
   Collect collects() const noexcept { return what_; }
   const FactorSums& sums() const noexcept { return sums_; }
-  /** Overwrites the sums, e.g. with those of all ranks. */
-  void set_sums(const FactorSums& sums) { sums_ = sums; }
 
   /** Adds dout to S_G and P_G alone, whatever collects() says. */
   virtual void add_gradient(CurvatureKind kind, const Tensor& dout) = 0;

@@ -313,6 +313,21 @@ TEST(Factors, EmbeddingCountsIds) {
             1e-7);
 }
 
+TEST(Factors, AnIdThatTheTableHasNotIsAnError) {
+  KroneckerObserver observer(Collect::Factors);
+  CurvatureRecord record;
+  record.kind = CurvatureKind::Embedding;
+  record.x = Tensor::from(std::vector<std::int64_t>{0, 3}, {2});
+  record.dout = Tensor::zeros({2, 4});
+  record.rows = 3;
+  record.samples = 2;
+  record.pass = 1;
+  EXPECT_THROW(observer.record(record), ValueError);
+  record.rows = 4;
+  observer.clear();
+  EXPECT_NO_THROW(observer.record(record));
+}
+
 TEST(Factors, SequencesCountPositionsOrSamples) {
   Generator rng(12);
   for (const bool positions_are_samples : {false, true}) {
