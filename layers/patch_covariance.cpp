@@ -5,6 +5,7 @@
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
 #include "core/kernels/gram.h"
+#include "core/kernels/shifts.h"
 
 namespace mjolnir {
 namespace {
@@ -59,6 +60,9 @@ void add_patch_covariance(const Tensor& x, const Conv2dGeometry& window,
     T* sums = s.mutable_data<T>();
     if (is_pointwise(window))
       kernels::add_gram(sizes.rows(), d, pixel, sums);
+    else if (x.dtype() == DType::F32 &&
+             kernels::prefers_shifts(sizes, sizeof(T)))
+      kernels::add_shift_gram(sizes, pixel, sums);
     else
       kernels::add_patch_gram(sizes, pixel, sums);
   });
