@@ -3,17 +3,21 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "bench/benches.h"
 
 namespace {
 
 constexpr const char* usage =
-    "usage: mjolnir_bench [--json FILE] [--only gemm|kernels|headers]\n";
+    "usage: mjolnir_bench [--json FILE] [--only gemm|kernels|step|headers] "
+    "[--width N --batch N] [--rounds N]\n";
 
 struct Arguments {
   std::string json;
   std::string only;
+  bench::StepSize size{.width = 0, .batch = 0};
+  int rounds = 12;
 };
 
 // False if the command line is wrong.
@@ -22,27 +26,50 @@ bool read(int argc, char** argv, Arguments& arguments) {
     const std::string flag = argv[i];
     if (i + 1 >= argc) return false;
     const std::string value = argv[i + 1];
-    if (flag == "--json") {
-      arguments.json = value;
-    } else if (flag == "--only" &&
-               (value == "gemm" || value == "kernels" || value == "headers")) {
-      arguments.only = value;
-    } else {
+    try {
+      if (flag == "--json") {
+        arguments.json = value;
+      } else if (flag == "--only" && (value == "gemm" || value == "kernels" ||
+                                      value == "step" || value == "headers")) {
+        arguments.only = value;
+      } else if (flag == "--width") {
+        arguments.size.width = std::stol(value);
+      } else if (flag == "--batch") {
+        arguments.size.batch = std::stol(value);
+      } else if (flag == "--rounds") {
+        arguments.rounds = std::stoi(value);
+      } else {
+        return false;
+      }
+    } catch (const std::exception&) {
       return false;
     }
   }
-  return true;
+  return arguments.rounds >= 1 &&
+         (arguments.size.width > 0) == (arguments.size.batch > 0);
+}
+
+std::vector<bench::StepSize> sizes(const Arguments& arguments) {
+  if (arguments.size.width > 0) return {arguments.size};
+  return {{.width = 16, .batch = 128}, {.width = 64, .batch = 64}};
 }
 
 void run(const Arguments& arguments) {
   bench::Report report;
   const bool all = arguments.only.empty();
-  const bool kernels = all || arguments.only == "kernels";
-  if (kernels || arguments.only == "gemm") {
+  const auto wants = [&](const std::string& name) {
+    return all || arguments.only == name;
+  };
+  if (wants("gemm") || wants("kernels") || wants("step")) {
     const double peak = bench::gemm_peak(report);
-    if (kernels) bench::kernel_figures(report, peak);
+    if (wants("kernels")) bench::kernel_figures(report, peak);
+    if (wants("step")) {
+      for (const bench::StepSize& size : sizes(arguments)) {
+        bench::training_step(report, size, peak, arguments.rounds);
+      }
+    }
   }
-  if (all || arguments.only == "headers") bench::header_ratio(report);
+  if (wants("headers")) bench::header_ratio(report);
   if (!arguments.json.empty()) report.write_json(arguments.json);
 }
 

@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <mjolnir/mjolnir.h>
+
+#include "bench/benches.h"
+#include "bench/clock.h"
+
+namespace bench {
+namespace {
+
+namespace mj = mjolnir;
+
+// Adds up the multiplications and additions of the layers with weights.
+class FlopCounter : public mj::CurvatureObserver {
+ public:
+  FlopCounter(double& flops, bool reads_images)
+      : flops_(flops), products_(reads_images ? 2.0 : 3.0) {}
+
+  // Forward, weight gradient and, but for the layer that reads the images,
+  // input gradient: three products of the same size.
+  void record(const mj::CurvatureRecord& record) override {
+    const auto& geometry = record.geometry;
+    const bool conv = record.kind == mj::CurvatureKind::Conv2d;
+    const double inputs =
+        conv ? static_cast<double>(record.x.size(1) / geometry.groups *
+                                   geometry.kernel_h * geometry.kernel_w)
+             : static_cast<double>(record.x.size(-1));
+    flops_ +=
+        products_ * 2.0 * static_cast<double>(record.dout.numel()) * inputs;
+  }
+  void clear() override {}
+
+ private:
+  double& flops_;
+  double products_;
+};
+
+double flops_of_step(mj::Module& net, const mj::Batch& batch) {
+  double flops = 0.0;
+  std::vector<mj::ObservationHandle> handles;
+  for (auto& [name, module] : net.named_modules()) {
+    if (auto* source = dynamic_cast<mj::CurvatureSource*>(module)) {
+      handles.push_back(source->observe(
+          std::make_shared<FlopCounter>(flops, handles.empty())));
+    }
+  }
+  mj::cross_entropy(net(batch.images), batch.labels).backward();
+  net.zero_grad();
+  return flops;
+}
+
+struct Kind {
+  std::vector<double> times;
+  std::int64_t misses = 0;
+  std::int64_t news = 0;
+
+  double median() {
+    auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    return *middle;
+  }
+};
+
+void one_step(mj::Module& net, mj::optim::Optimizer& optimizer,
+              const mj::Batch& batch) {
+  optimizer.zero_grad();
+  mj::cross_entropy(net(batch.images), batch.labels).backward();
+  optimizer.step();
+}
+
+// Runs `period` kinds of steps in turn, two of each to warm up, and measures
+// `rounds` of each.
+std::vector<Kind> measure(mj::Module& net, mj::optim::Optimizer& optimizer,
+                          const mj::Batch& batch, int period, int rounds) {
+  std::vector<Kind> kinds(static_cast<std::size_t>(period));
+  for (int i = 0; i < 2 * period; ++i) one_step(net, optimizer, batch);
+  for (int i = 0; i < rounds * period; ++i) {
+    auto& kind = kinds[static_cast<std::size_t>(i % period)];
+    const auto misses = mj::allocator_statistics().misses;
+    const auto news = operator_new_calls();
+    kind.times.push_back(seconds([&] { one_step(net, optimizer, batch); }));
+    kind.misses =
+        std::max(kind.misses, mj::allocator_statistics().misses - misses);
+    kind.news = operator_new_calls() - news;
+  }
+  return kinds;
+}
+
+// Largest resident size so far, in MB; 0 where Linux's /proc is absent.
+double peak_memory() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  double kilobytes = 0.0;
+  while (status >> word) {
+    if (word == "VmHWM:") status >> kilobytes;
+  }
+  return kilobytes / 1024.0;
+}
+
+void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+}  // namespace
+
+void training_step(Report& report, const StepSize& size, double peak,
+                   int rounds) {
+  mj::empty_cache();
+  forget_peak_memory();
+  mj::Generator rng(1);
+  mj::models::ResNet net({.depth = 20,
+                          .width = size.width,
+                          .in_channels = 3,
+                          .classes = 10,
+                          .second_order = true},
+                         rng);
+  mj::Batch batch;
+  batch.images = mj::uniform({size.batch, 3, 32, 32}, -1.0, 1.0, rng)
+                     .to(mj::Layout::ChannelsLast);
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < size.batch; ++i) labels.push_back(i % 10);
+  batch.labels = mj::Tensor::from(labels, {size.batch});
+  const double flops = flops_of_step(net, batch);
+
+  const std::string key = "resnet20_w" + std::to_string(size.width) + "_";
+  report.section("ResNet-20, width " + std::to_string(size.width) +
+                 ", 32x32 images, batch " + std::to_string(size.batch) +
+                 ": median of " + std::to_string(rounds) + " steps");
+  report.add(key + "gflop", "arithmetic of convolutions and dense layers",
+             flops / 1e9, "GFLOP");
+
+  const auto describe = [&](const std::string& name, const std::string& words,
+                            Kind& kind) {
+    const double time = kind.median();
+    report.add(key + name + "_ms", words, time * 1e3, "ms");
+    report.add(key + name + "_share", "  share of GEMM peak",
+               100.0 * flops / time / peak, "%");
+    report.add(key + name + "_images", "  images per second",
+               static_cast<double>(size.batch) / time, "1/s", 0);
+    report.add(key + name + "_misses", "  tensor-storage misses, at most",
+               static_cast<double>(kind.misses), "", 0);
+    report.add(key + name + "_news", "  calls of operator new",
+               static_cast<double>(kind.news), "", 0);
+    return time;
+  };
+
+  {
+    mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
+    auto sgd_steps = measure(net, sgd, batch, 1, rounds);
+    describe("sgd", "Sgd step", sgd_steps[0]);
+  }
+
+  mj::optim::Thor thor(net,
+                       {.learning_rate = 0.01, .damping = 0.3, .frequency = 2});
+  auto thor_steps = measure(net, thor, batch, 2, rounds);
+  const double refresh =
+      describe("thor_refresh", "Thor step with a refresh", thor_steps[0]);
+  const double plain =
+      describe("thor_plain", "Thor step between refreshes", thor_steps[1]);
+  report.add(key + "refresh_ratio", "a refresh step in plain steps",
+             refresh / plain, "", 2);
+  report.add(key + "memory_mb", "peak memory of the process", peak_memory(),
+             "MB", 0);
+}
+
+}  // namespace bench
