@@ -70,3 +70,20 @@ run no train
 run no test
 [[ $status -eq 1 && $output == *libgtest-dev* && $output != *clang* ]] ||
   fail "test asks for other packages than it needs"
+
+# The same with a sudo that asks for nothing: first the installation alone,
+# then, as that fails, with new package lists.
+log=$tools/mjolnir/sudo.log
+# shellcheck disable=SC2016
+printf '#!/bin/bash\n[[ $1 != -n ]] || exit 0\necho "$*" >>"%s"; [[ $* == *update* ]]\n' \
+  "$log" >"$tools/sudo"
+chmod 755 "$tools/sudo"
+chmod 777 "$tools/mjolnir"
+ln -s "$(command -v mkdir)" "$(command -v tail)" "$tools/"
+run no train
+[[ $status -eq 1 && $output == *"apt could not install them"* ]] ||
+  fail "a failed installation is not reported"
+mapfile -t asked <"$log"
+[[ ${#asked[@]} -eq 3 && ${asked[0]} == *"apt-get install --yes"*libxtensor-dev* &&
+  ${asked[1]} == *"apt-get update" && ${asked[2]} == "${asked[0]}" ]] ||
+  fail "sudo was asked for something else: $(printf '%s\n' "${asked[@]}")"
