@@ -13,12 +13,7 @@ namespace {
 // of a parallel region, and must arrive here as an exception.
 class ParallelKernelFailure : public ::testing::Test {
  protected:
-  void SetUp() override {
-#ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP() << "AddressSanitizer ends the process on such a request";
-#endif
-    set_num_threads(2);
-  }
+  void SetUp() override { set_num_threads(2); }
   void TearDown() override { set_num_threads(threads_); }
 
   static ConvSizes enormous_window() {
