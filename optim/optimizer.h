@@ -15,9 +15,9 @@ namespace mjolnir::optim {
 
 /** Parameters that share settings; what is unset comes from the options. */
 struct ParameterGroup {
-  std::vector<NamedTensor> parameters;
-  std::optional<Schedule> learning_rate;
-  std::optional<double> weight_decay;
+  std::vector<NamedTensor> parameters = {};
+  std::optional<Schedule> learning_rate = {};
+  std::optional<double> weight_decay = {};
 };
 
 /** Whether weight decay applies to a parameter. */
@@ -74,7 +74,7 @@ class Optimizer {
     const char* name = "optimizer";  ///< Prefix of error texts.
     Schedule learning_rate = 0.0;
     double weight_decay = 0.0;
-    DecayFilter decay_filter;
+    DecayFilter decay_filter = {};
     GradientClip clip;
   };
 
