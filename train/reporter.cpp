@@ -1,5 +1,6 @@
 #include "train/reporter.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,8 @@ std::string table_row(const std::vector<std::string>& cells) {
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::size_t size = cells[i].size();
-    line += std::string(widths[i] > size ? widths[i] - size : 1, ' ');
+    const std::size_t least = i > 0 ? 1 : 0;  // blanks before a cell
+    line += std::string(std::max(widths[i], size + least) - size, ' ');
     line += cells[i];
   }
   return line;

@@ -1,0 +1,98 @@
+#include "train/reporter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/train/files.h"
+
+namespace mjolnir::train {
+namespace {
+
+using testing::ElementsAre;
+
+Meter meter(double loss, std::int64_t samples, std::int64_t correct) {
+  Meter result;
+  result.add(loss, samples, correct);
+  return result;
+}
+
+EpochRecord epoch(std::int64_t number) {
+  EpochRecord record;
+  record.epoch = number;
+  record.run_step = 10 * number;
+  record.training = meter(1.25 / static_cast<double>(number), 800, 600);
+  record.validation = meter(0.5, 200, 151);
+  record.settings.learning_rate = 0.125;
+  record.settings.damping = 0.5;
+  record.settings.refreshes = 3;
+  record.seconds = 40.0 * static_cast<double>(number);
+  record.training_seconds = 0.5;
+  return record;
+}
+
+TEST(Reporter, TheTableHasALinePerEpochAndMarksTheBest) {
+  FitResult result;
+  result.epochs = {epoch(1), epoch(2)};
+  result.best_epoch = 2;
+  EXPECT_EQ(epoch_table(result),
+            "epoch  train loss  train accuracy  validation loss"
+            "  validation accuracy  images/s     time\n"
+            "    1      1.2500           75.00           0.5000"
+            "                75.50      1600     0:40\n"
+            "    2      0.6250           75.00           0.5000"
+            "                75.50      1600     1:20  best\n");
+}
+
+TEST(Reporter, WithoutValidationTheCellsSaySo) {
+  FitResult result;
+  EpochRecord record = epoch(1);
+  record.validation.reset();
+  record.training.has_accuracy = false;
+  result.epochs = {record};
+  EXPECT_EQ(split_lines(epoch_table(result)).at(1),
+            "    1      1.2500               -                -"
+            "                    -      1600     0:40");
+}
+
+TEST(Reporter, TheResultIsOneLine) {
+  // sqrt(0.9187 * 0.0813 / 10000) = 0.00273296
+  EXPECT_EQ(accuracy_line(meter(0.3, 10000, 9187)),
+            "test accuracy 91.87 % (+- 0.27)");
+}
+
+TEST(Reporter, RecordsBecomeRows) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  ConsoleOptions nowhere;
+  nowhere.fd = -1;
+  Console console(nowhere);
+  {
+    MetricsFile metrics(path);
+    Reporter reporter(console, metrics, 2);
+    FitOptions options;
+    reporter.attach(options);
+    StepRecord step;
+    step.epoch = 1;
+    step.step = 4;
+    step.steps = 10;
+    step.run_step = 4;
+    step.interval = meter(2.0, 64, 16);
+    step.so_far = meter(2.0, 64, 16);
+    step.settings.learning_rate = 0.25;
+    step.seconds = 2.0;
+    step.interval_seconds = 0.5;
+    options.on_step(step);  // not a logging step: no row
+    step.logging = true;
+    options.on_step(step);
+    options.on_epoch(epoch(1));
+  }
+  EXPECT_THAT(
+      lines_of(path),
+      ElementsAre(testing::_, "step,1,4,2,0.25,,,0.25,,,2.000,128.0",
+                  "epoch,1,10,1.25,0.75,0.5,0.755,0.125,0.5,3,40.000,1600.0"));
+}
+
+}  // namespace
+}  // namespace mjolnir::train
