@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <mjolnir/train/cores.h>
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -126,6 +127,41 @@ TEST_F(Program, EveryFlagIsInTheConfiguration) {
     ++flags;
   }
   EXPECT_EQ(flags, static_cast<int>(options.size()));
+}
+
+TEST_F(Program, EveryChoiceTrains) {
+  using Words = std::vector<std::string>;
+  const Words thor = {"--optimizer", "thor", "--frequency", "4"};
+  const auto with = [](Words words, const Words& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  for (const Words& words : std::vector<Words>{
+           {"--optimizer", "adamw", "--schedule", "cosine"},
+           {"--optimizer", "sgd", "--nesterov", "--schedule", "step"},
+           {"--optimizer", "sgd", "--label-smoothing", "0.1", "--warmup", "0"},
+           {"--optimizer", "sgd", "--schedule", "constant", "--momentum", "0"},
+           with(thor, {"--schedule", "thor", "--split-dim", "10"}),
+           with(thor, {"--statistics", "mindspore-gpu", "--nesterov"}),
+           with(thor, {"--model", "lenet5", "--augment", "crop"})}) {
+    Start start = small();
+    start.argv = {MJOLNIR_TRAIN_PROGRAM,
+                  "--data",
+                  "synthetic",
+                  "--validation",
+                  "1500",
+                  "--epochs",
+                  "1",
+                  "--threads",
+                  "1"};
+    if (std::find(words.begin(), words.end(), "--model") == words.end()) {
+      start.argv.insert(start.argv.end(), {"--model", "mlp", "--width", "16"});
+    }
+    start.argv.insert(start.argv.end(), words.begin(), words.end());
+    const Finished done = run(start);
+    EXPECT_EQ(done.code, 0) << words[1] << " " << words[3] << done.err;
+    EXPECT_THAT(done.err, Not(HasSubstr("warning"))) << words[1] << words[3];
+  }
 }
 
 TEST_F(Program, OneSeedGivesTheSameBytes) {
