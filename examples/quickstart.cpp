@@ -3,9 +3,11 @@
 //     quickstart [EPOCHS] [IMAGES]
 //
 // With no argument: 2 epochs on all 60,000 images. It prints the loss of each
-// epoch, which falls from about 0.6 to about 0.35, and ends with
+// epoch, and ends like this, a few units of the last digit more or less:
 //
-//     test accuracy 88 % (a few tenths more or less)
+//     epoch 1: loss 0.440
+//     epoch 2: loss 0.222
+//     test accuracy 91.0 %
 
 #include <mjolnir/mjolnir.h>
 

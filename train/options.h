@@ -30,7 +30,7 @@ struct TrainOptions {
   std::optional<std::int64_t> width = {};
 
   std::string optimizer = "thor";
-  std::int64_t epochs = 5;
+  std::int64_t epochs = 8;
   std::int64_t batch = 128;
   std::optional<double> learning_rate = {};
   std::string schedule = "linear";
