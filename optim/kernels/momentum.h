@@ -26,35 +26,45 @@ struct MomentumStep {
  * w <- w - learning_rate u, with u = v, or d + momentum v (Nesterov), or d
  * where there is no v.
  * w, g, v (n); v may be null. Unless Write, nothing is changed; returns
- * whether every new w is finite.
+ * whether every new w is finite. A function of its own and not a lambda, whose
+ * captures keep the compiler from vectorising the check.
  */
+template <bool Write, bool Velocity, bool Nesterov, class T>
+bool momentum_serial(std::int64_t n, T* w, const T* g, T* v,
+                     const MomentumStep<T> s) {
+  T poison = 0;
+#pragma omp simd reduction(+ : poison)
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T d = s.scale * (s.gradient_scale * g[i] + s.weight_decay * w[i]);
+    T u = d;
+    if constexpr (Velocity) {
+      const T velocity = s.carry * v[i] + s.gain * d;
+      if constexpr (Write) v[i] = velocity;
+      u = Nesterov ? d + s.momentum * velocity : velocity;
+    }
+    const T moved = w[i] - s.learning_rate * u;
+    if constexpr (Write) {
+      w[i] = moved;
+    } else {
+      poison += moved * T{0};
+    }
+  }
+  return poison == T{0};
+}
+
+/** momentum_serial() on every thread. */
 template <bool Write, bool Velocity, bool Nesterov, class T>
 bool momentum_loop(std::int64_t n, T* w, const T* g, T* v,
                    const MomentumStep<T>& step) {
   std::atomic<bool> finite{true};
-  parallel_for(
-      n, std::int64_t{1} << 15, [&](std::int64_t begin, std::int64_t end) {
-        const MomentumStep<T> s = step;
-        T poison = 0;
-#pragma omp simd reduction(+ : poison)
-        for (std::int64_t i = begin; i < end; ++i) {
-          const T d =
-              s.scale * (s.gradient_scale * g[i] + s.weight_decay * w[i]);
-          T u = d;
-          if constexpr (Velocity) {
-            const T velocity = s.carry * v[i] + s.gain * d;
-            if constexpr (Write) v[i] = velocity;
-            u = Nesterov ? d + s.momentum * velocity : velocity;
-          }
-          const T moved = w[i] - s.learning_rate * u;
-          if constexpr (Write) {
-            w[i] = moved;
-          } else {
-            poison += moved * T{0};
-          }
-        }
-        if (!(poison == T{0})) finite = false;
-      });
+  parallel_for(n, std::int64_t{1} << 15,
+               [&](std::int64_t begin, std::int64_t end) {
+                 T* const velocity = Velocity ? v + begin : nullptr;
+                 if (!momentum_serial<Write, Velocity, Nesterov>(
+                         end - begin, w + begin, g + begin, velocity, step)) {
+                   finite = false;
+                 }
+               });
   return finite;
 }
 

@@ -8,6 +8,17 @@
 
 namespace mjolnir::optim::kernels {
 
+/** sum_i x_i y_i in double, on one thread. x, y (n) */
+template <class T>
+double dot_serial(std::int64_t n, const T* x, const T* y) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < n; ++i) {
+    sum += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  }
+  return sum;
+}
+
 /**
  * sum_i x_i y_i in double. Summed in blocks of a fixed length and then in
  * order, so that the result does not depend on the number of threads.
@@ -21,14 +32,9 @@ double dot(std::int64_t n, const T* x, const T* y) {
   parallel_for(static_cast<std::int64_t>(partial.size()), 4,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t b = begin; b < end; ++b) {
-                   const std::int64_t stop = std::min(n, (b + 1) * block);
-                   double sum = 0;
-#pragma omp simd reduction(+ : sum)
-                   for (std::int64_t i = b * block; i < stop; ++i) {
-                     sum +=
-                         static_cast<double>(x[i]) * static_cast<double>(y[i]);
-                   }
-                   partial[static_cast<std::size_t>(b)] = sum;
+                   const std::int64_t start = b * block;
+                   partial[static_cast<std::size_t>(b)] = dot_serial(
+                       std::min(block, n - start), x + start, y + start);
                  }
                });
   double total = 0;
