@@ -194,7 +194,7 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                 "Images per step");
   flags.number("--learning-rate", o.learning_rate, 0.0, infinity, true, "",
                "Largest learning rate\n"
-               "(default: thor 0.3, sgd 0.1, adamw 0.001)");
+               "(default: thor 0.2, sgd 0.1, adamw 0.001)");
   flags.choice("--schedule", o.schedule, schedule_names,
                "How the learning rate falls");
   flags.number("--warmup", o.warmup, 0.0, 1.0, true, detail::shortest(o.warmup),
@@ -272,7 +272,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
 TrainOptions resolved(TrainOptions o) {
   const bool adamw = o.optimizer == "adamw";
   if (!o.learning_rate) {
-    o.learning_rate = adamw ? 0.001 : o.optimizer == "sgd" ? 0.1 : 0.3;
+    o.learning_rate = adamw ? 0.001 : o.optimizer == "sgd" ? 0.1 : 0.2;
   }
   if (!o.weight_decay) {
     o.weight_decay = adamw ? 0.01 : 5e-4;

@@ -89,6 +89,7 @@ TEST(Job, OnlyThorHasCurvature) {
   for (const char* name : {"thor", "sgd", "adamw"}) {
     TrainOptions o = synthetic();
     o.optimizer = name;
+    o.damping = 0.3;
     Generator rng(0);
     const auto model = make_model(resolved(o), data, rng);
     const auto optimizer = make_optimizer(resolved(o), *model, 10);
@@ -150,6 +151,7 @@ TEST(Job, WarmUpRisesOverItsShareOfTheRun) {
 TEST(Job, DampingFollowsTheScheduleOfThor) {
   TrainOptions o = synthetic();
   o.schedule = "thor";
+  o.damping = 0.3;
   const data::Dataset data = load_data(resolved(o)).train;
   Generator rng(0);
   const auto model = make_model(resolved(o), data, rng);

@@ -212,7 +212,7 @@ TEST(Options, HelpShowsEveryFlagAndDefault) {
                            "--seed ",
                            "--threads ",
                            "--out ",
-                           "thor 0.3, sgd 0.1, adamw 0.001"}) {
+                           "thor 0.2, sgd 0.1, adamw 0.001"}) {
     EXPECT_THAT(help, HasSubstr(text));
   }
   EXPECT_THAT(parse({"--version"}).message, HasSubstr("mjolnir "));
@@ -228,7 +228,7 @@ TEST(Options, FlagsWithoutEffectAreSaid) {
 
 TEST(Options, ResolvedFillsWhatSuits) {
   TrainOptions o;
-  EXPECT_EQ(resolved(o).learning_rate, 0.3);
+  EXPECT_EQ(resolved(o).learning_rate, 0.2);
   o.optimizer = "adamw";
   EXPECT_EQ(resolved(o).learning_rate, 0.001);
   EXPECT_EQ(resolved(o).weight_decay, 0.01);
