@@ -91,6 +91,14 @@ class Book:
             writer.writerow(row)
 
 
+def environment():
+    """Threads that sleep early: see docs/training.md."""
+    result = dict(os.environ)
+    if "OMP_WAIT_POLICY" not in result:
+        result.setdefault("GOMP_SPINCOUNT", "1000")
+    return result
+
+
 def loss_of(row):
     loss = float(row["validation_loss"])
     return loss if loss == loss else float("inf")
@@ -120,7 +128,7 @@ class Protocol:
             command += ["--data-dir", self.data_folder]
         began = time.time()
         text = subprocess.run(command, check=True, capture_output=True,
-                              text=True).stdout.strip()
+                              text=True, env=environment()).stdout.strip()
         row = dict(zip(FIELDS, [phase] + text.split(",")))
         self.book.add(row)
         print(f"{phase} {task} {method} {epochs} epochs, seed {seed}, "
