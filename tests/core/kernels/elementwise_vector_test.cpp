@@ -67,7 +67,8 @@ TEST(VectorLoops, AgreeWithTheReferenceInDouble) {
       ASSERT_NE(variant.loops->map(f), nullptr);
       variant.loops->map(f)(constants, n, x.data(), y.data());
       map(f, constants, n, wide_x.data(), truth.data());
-      expect_close(y, truth, 0.0);
+      // a x + b: the terms may cancel, |a x| + |b| <= |y| + 2 |b|.
+      expect_close(y, truth, f == Unary::Affine ? 2 * 1.25 : 0.0);
       ASSERT_NE(variant.loops->map_gradient(f), nullptr);
       variant.loops->map_gradient(f)(constants, n, x.data(), dy.data(),
                                      y.data());
