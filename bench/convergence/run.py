@@ -3,9 +3,13 @@
 
     bench/convergence/run.py [--program build/bench/convergence/convergence]
                              [--out build/convergence] [--tasks resnet8 ...]
+                             [--jobs 2]
 
 Every run becomes one row of <out>/runs.csv as soon as it is done; started
-again, it skips the runs that are there. Needs the Python standard library.
+again, it skips the runs that are there. Each run has one thread, and --jobs of
+them go side by side, so that what else the machine does changes how long they
+take and nothing else: the time of a step is measured apart, by time_steps.py.
+Needs the Python standard library.
 """
 
 import argparse
@@ -13,7 +17,9 @@ import csv
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 FIELDS = [
     "phase", "task", "method", "epochs", "seed", "learning_rate", "damping",
@@ -58,6 +64,7 @@ class Book:
     def __init__(self, path):
         self.path = path
         self.rows = []
+        self.lock = threading.Lock()
         if os.path.exists(path):
             self.drop_torn_line()
             with open(path, newline="") as file:
@@ -82,21 +89,15 @@ class Book:
         return None
 
     def add(self, row):
-        self.rows.append(row)
-        new = not os.path.exists(self.path) or not os.path.getsize(self.path)
-        with open(self.path, "a", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-
-
-def environment():
-    """Threads that sleep early: see docs/training.md."""
-    result = dict(os.environ)
-    if "OMP_WAIT_POLICY" not in result:
-        result.setdefault("GOMP_SPINCOUNT", "1000")
-    return result
+        with self.lock:
+            self.rows.append(row)
+            new = (not os.path.exists(self.path)
+                   or not os.path.getsize(self.path))
+            with open(self.path, "a", newline="") as file:
+                writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
 
 
 def loss_of(row):
@@ -105,11 +106,11 @@ def loss_of(row):
 
 
 class Protocol:
-    def __init__(self, book, program, data_folder, threads):
+    def __init__(self, book, program, data_folder, jobs):
         self.book = book
         self.program = program
         self.data_folder = data_folder
-        self.threads = threads
+        self.jobs = jobs
 
     def run(self, phase, task, method, epochs, seed, trial):
         rate, damping = trial
@@ -122,13 +123,13 @@ class Protocol:
             str(epochs), "--seed", str(seed), "--learning-rate", repr(rate),
             "--damping", repr(damping), "--frequency", str(FREQUENCY),
             "--weight-decay", repr(WEIGHT_DECAY[task][method]), "--threads",
-            str(self.threads),
+            "1",
         ]
         if self.data_folder:
             command += ["--data-dir", self.data_folder]
         began = time.time()
         text = subprocess.run(command, check=True, capture_output=True,
-                              text=True, env=environment()).stdout.strip()
+                              text=True).stdout.strip()
         row = dict(zip(FIELDS, [phase] + text.split(",")))
         self.book.add(row)
         print(f"{phase} {task} {method} {epochs} epochs, seed {seed}, "
@@ -137,18 +138,24 @@ class Protocol:
               flush=True)
         return row
 
-    def tune(self, task, method, epochs):
+    def best(self, task, method, epochs):
         """The trial with the lowest validation loss at this length."""
-        trials = TRIALS[task][method]
-        return min(trials, key=lambda trial: loss_of(
+        return min(TRIALS[task][method], key=lambda trial: loss_of(
             self.run("tune", task, method, epochs, TUNING_SEED, trial)))
 
     def compare(self, task):
-        for epochs in reversed(lengths(task)):
-            for method in ("sgd", "thor", "adamw"):
-                best = self.tune(task, method, epochs)
-                for seed in REPORT_SEEDS:
-                    self.run("report", task, method, epochs, seed, best)
+        pairs = [(method, epochs) for epochs in reversed(lengths(task))
+                 for method in ("sgd", "thor", "adamw")]
+        with ThreadPoolExecutor(self.jobs) as pool:
+            # list() raises what a run raised.
+            list(pool.map(lambda args: self.run(*args), [
+                ("tune", task, method, epochs, TUNING_SEED, trial)
+                for method, epochs in pairs
+                for trial in TRIALS[task][method]]))
+            list(pool.map(lambda args: self.run(*args), [
+                ("report", task, method, epochs, seed,
+                 self.best(task, method, epochs))
+                for method, epochs in pairs for seed in REPORT_SEEDS]))
 
 
 def main():
@@ -157,14 +164,14 @@ def main():
                         default="build/bench/convergence/convergence")
     parser.add_argument("--out", default="build/convergence")
     parser.add_argument("--data-dir", default="")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--tasks", nargs="+", default=list(EPOCHS),
                         choices=list(EPOCHS))
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     book = Book(os.path.join(options.out, "runs.csv"))
     protocol = Protocol(book, options.program, options.data_dir,
-                        options.threads)
+                        options.jobs)
     for task in options.tasks:
         protocol.compare(task)
 
