@@ -105,10 +105,22 @@ Key key_of(Kind kind, const ConvSizes& s, bool bias) {
           0};
 }
 
+// The weight gradient of a 1x1 convolution with a stride gathers its pixels in
+// the scratchpad, and writes past the end of it where there are fewer channels
+// than its vectors hold: uxlfoundation/oneDNN issue 6035.
+bool overruns_its_workspace(const ConvSizes& s) {
+  const Conv2dGeometry& g = s.window;
+  return g.kernel_h == 1 && g.kernel_w == 1 &&
+         (g.stride_h > 1 || g.stride_w > 1) && s.group_inputs() < 16;
+}
+
 // Throws dnnl::error where oneDNN has no such convolution.
 std::shared_ptr<const Plan> make_plan(Kind kind, const ConvSizes& s,
                                       bool bias) {
   const Conv2dGeometry& g = s.window;
+  if (kind == Kind::WeightGradient && overruns_its_workspace(s)) {
+    throw dnnl::error(dnnl_unimplemented, "it would corrupt memory");
+  }
   const auto f32 = memory::data_type::f32;
   const memory::dims strides{g.stride_h, g.stride_w};
   const memory::dims dilates{g.dilation_h - 1, g.dilation_w - 1};

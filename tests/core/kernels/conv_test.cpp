@@ -53,6 +53,8 @@ const ConvCase cases[] = {
     {"many_tiles", sizes(3, 33, 31, 16, 16, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}),
      true},
     {"stem", sizes(3, 28, 27, 1, 16, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}), false},
+    {"narrow_shortcut",
+     sizes(5, 16, 14, 8, 16, {1, 1, 2, 2, 0, 0, 0, 0, 1, 1, 1}), false},
     {"downsample", sizes(2, 16, 14, 16, 32, {3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1}),
      false},
 };
