@@ -72,12 +72,12 @@ void one_step(mj::Module& net, mj::optim::Optimizer& optimizer,
   optimizer.step();
 }
 
-// Runs `period` kinds of steps in turn, two of each to warm up, and measures
-// `rounds` of each.
+// Runs `period` kinds of steps in turn, one of each to warm up, and measures
+// `rounds` of each; every occurrence from the second on counts.
 std::vector<Kind> measure(mj::Module& net, mj::optim::Optimizer& optimizer,
                           const mj::Batch& batch, int period, int rounds) {
   std::vector<Kind> kinds(static_cast<std::size_t>(period));
-  for (int i = 0; i < 2 * period; ++i) one_step(net, optimizer, batch);
+  for (int i = 0; i < period; ++i) one_step(net, optimizer, batch);
   for (int i = 0; i < rounds * period; ++i) {
     auto& kind = kinds[static_cast<std::size_t>(i % period)];
     const auto misses = mj::allocator_statistics().misses;

@@ -19,6 +19,15 @@ inline int threads_for(std::int64_t n, std::int64_t grain) noexcept {
   return static_cast<int>(std::min<std::int64_t>(num_threads(), useful));
 }
 
+/** Which of the threads of a parallel_for is calling, from 0 on. */
+inline int thread_number() noexcept {
+#ifdef _OPENMP
+  return omp_get_thread_num();
+#else
+  return 0;
+#endif
+}
+
 /**
  * Calls f(begin, end) on chunks of [0, n): one contiguous chunk a thread,
  * cut the same way for the same thread count. The first exception (by chunk)

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/detail/parallel.h"
-#include "core/detail/scratch.h"
+#include "core/detail/per_thread.h"
 #include "core/kernels/gemm.h"
 
 namespace mjolnir::kernels {
@@ -52,25 +52,24 @@ void conv2d_forward(const ConvSizes& s, const T* x, const T* w, const T* b,
                     T* y) {
   const std::int64_t rows = s.rows(), tile = tile_rows(s);
   const std::int64_t O = s.out_channels, Og = s.group_outputs(), D = s.patch();
-  parallel_for(
-      (rows + tile - 1) / tile, 1, [&](std::int64_t t0, std::int64_t t1) {
-        Scratch<T> scratch(tile * D);
-        for (std::int64_t t = t0; t < t1; ++t) {
-          const std::int64_t begin = t * tile,
-                             end = std::min(rows, begin + tile);
-          if (b != nullptr) {
-            for (std::int64_t r = begin; r < end; ++r)
-              std::copy_n(b, O, y + r * O);
-          }
-          for (std::int64_t group = 0; group < s.window.groups; ++group) {
-            const auto p = patches_of(s, group, x, begin, end, scratch.data());
-            // y (rows,Og) += patches (rows,D) w^T (D,Og)
-            gemm<T>(false, true, end - begin, Og, D, 1, p.data, p.stride,
-                    w + group * Og * D, D, b != nullptr ? 1 : 0,
-                    y + begin * O + group * Og, O);
-          }
-        }
-      });
+  const std::int64_t tiles = (rows + tile - 1) / tile;
+  const PerThread<T> rooms(tiles, 1, tile * D);
+  parallel_for(tiles, 1, [&](std::int64_t t0, std::int64_t t1) {
+    T* const scratch = rooms.mine();
+    for (std::int64_t t = t0; t < t1; ++t) {
+      const std::int64_t begin = t * tile, end = std::min(rows, begin + tile);
+      if (b != nullptr) {
+        for (std::int64_t r = begin; r < end; ++r) std::copy_n(b, O, y + r * O);
+      }
+      for (std::int64_t group = 0; group < s.window.groups; ++group) {
+        const auto p = patches_of(s, group, x, begin, end, scratch);
+        // y (rows,Og) += patches (rows,D) w^T (D,Og)
+        gemm<T>(false, true, end - begin, Og, D, 1, p.data, p.stride,
+                w + group * Og * D, D, b != nullptr ? 1 : 0,
+                y + begin * O + group * Og, O);
+      }
+    }
+  });
 }
 
 template <class T>
@@ -83,8 +82,9 @@ void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx) {
   const std::int64_t products = positions * O * D;
   const std::int64_t grain = std::max<std::int64_t>(
       1, (1 << 16) / std::max<std::int64_t>(products, 1));
+  const PerThread<T> rooms(s.batch, grain, tile * D);
   parallel_for(s.batch, grain, [&](std::int64_t n0, std::int64_t n1) {
-    Scratch<T> scratch(tile * D);
+    T* const scratch = rooms.mine();
     std::fill(dx + n0 * image, dx + n1 * image, T(0));
     for (std::int64_t n = n0; n < n1; ++n) {
       const std::int64_t stop = (n + 1) * positions;
@@ -94,8 +94,8 @@ void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx) {
           // dpatches (rows,D) = dy (rows,Og) w (Og,D)
           gemm<T>(false, false, end - begin, D, Og, 1,
                   dy + begin * O + group * Og, O, w + group * Og * D, D, 0,
-                  scratch.data(), D);
-          scatter_patches(s, group, scratch.data(), begin, end, dx);
+                  scratch, D);
+          scatter_patches(s, group, scratch, begin, end, dx);
         }
       }
     }
@@ -114,15 +114,16 @@ void conv2d_weight_gradient(const ConvSizes& s, const T* x, const T* dy,
   Scratch<T> partial((parts - 1) * O * D);
   std::fill_n(dw, O * D, T(0));
   std::fill_n(partial.data(), (parts - 1) * O * D, T(0));
+  const PerThread<T> rooms(parts, 1, tile * D);
   parallel_for(parts, 1, [&](std::int64_t p0, std::int64_t p1) {
-    Scratch<T> scratch(tile * D);
+    T* const scratch = rooms.mine();
     for (std::int64_t part = p0; part < p1; ++part) {
       T* sum = part == 0 ? dw : partial.data() + (part - 1) * O * D;
       for (std::int64_t t = tiles * part / parts;
            t < tiles * (part + 1) / parts; ++t) {
         const std::int64_t begin = t * tile, end = std::min(rows, begin + tile);
         for (std::int64_t group = 0; group < s.window.groups; ++group) {
-          const auto p = patches_of(s, group, x, begin, end, scratch.data());
+          const auto p = patches_of(s, group, x, begin, end, scratch);
           // dw (Og,D) += dy^T (Og,rows) patches (rows,D)
           gemm<T>(true, false, Og, D, end - begin, 1,
                   dy + begin * O + group * Og, O, p.data, p.stride, 1,

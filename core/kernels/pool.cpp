@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/detail/parallel.h"
-#include "core/detail/scratch.h"
+#include "core/detail/per_thread.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -144,23 +144,23 @@ void avg_pool_backward(const ConvSizes& s, const T* dy, T* dx) {
 template <class T>
 void global_avg_pool_forward(std::int64_t batch, std::int64_t positions,
                              std::int64_t channels, const T* x, T* y) {
-  parallel_for(batch, image_grain(positions * channels),
-               [=](std::int64_t n0, std::int64_t n1) {
-                 const Scratch<double> sum(channels);
-                 for (std::int64_t n = n0; n < n1; ++n) {
-                   std::fill_n(sum.data(), channels, 0.0);
-                   const T* image = x + n * positions * channels;
-                   for (std::int64_t p = 0; p < positions; ++p) {
-                     for (std::int64_t c = 0; c < channels; ++c) {
-                       sum[c] += double(image[p * channels + c]);
-                     }
-                   }
-                   for (std::int64_t c = 0; c < channels; ++c) {
-                     y[n * channels + c] =
-                         static_cast<T>(sum[c] / double(positions));
-                   }
-                 }
-               });
+  const std::int64_t grain = image_grain(positions * channels);
+  const PerThread<double> rooms(batch, grain, channels);
+  parallel_for(batch, grain, [&](std::int64_t n0, std::int64_t n1) {
+    double* const sum = rooms.mine();
+    for (std::int64_t n = n0; n < n1; ++n) {
+      std::fill_n(sum, channels, 0.0);
+      const T* image = x + n * positions * channels;
+      for (std::int64_t p = 0; p < positions; ++p) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+          sum[c] += double(image[p * channels + c]);
+        }
+      }
+      for (std::int64_t c = 0; c < channels; ++c) {
+        y[n * channels + c] = static_cast<T>(sum[c] / double(positions));
+      }
+    }
+  });
 }
 
 template <class T>

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/detail/parallel.h"
-#include "core/detail/scratch.h"
+#include "core/detail/per_thread.h"
 #include "core/kernels/gemm.h"
 
 namespace mjolnir::kernels {
@@ -214,24 +214,25 @@ void convolve(std::int64_t batch, const Grid& from, const Grid& to, bool turned,
   const Scratch<float> u(elements * I * O);
   transform_filters(I, O, turned, w, u.data());
   const Tiles tiles(batch, to.height, to.width);
+  const std::int64_t room = elements * tiles.block;
+  const PerThread<float> rooms(tiles.blocks, 1, room * (I + O));
   parallel_for(tiles.blocks, 1, [&](std::int64_t b0, std::int64_t b1) {
-    const Scratch<float> v(elements * tiles.block * I);
-    const Scratch<float> m(elements * tiles.block * O);
+    float* const v = rooms.mine();
+    float* const m = v + room * I;
     for (std::int64_t b = b0; b < b1; ++b) {
       const std::int64_t size =
-          transform_block<InputTransform>(tiles, from, b, image, v.data());
+          transform_block<InputTransform>(tiles, from, b, image, v);
       for (std::int64_t e = 0; e < elements; ++e) {
         // m (tiles,O) = v (tiles,I) u (I,O)
-        gemm<float>(false, false, size, O, I, 1, v.data() + e * tiles.block * I,
-                    I, u.data() + e * I * O, O, 0,
-                    m.data() + e * tiles.block * O, O);
+        gemm<float>(false, false, size, O, I, 1, v + e * tiles.block * I, I,
+                    u.data() + e * I * O, O, 0, m + e * tiles.block * O, O);
       }
       tiles.for_each(b, [&](std::int64_t n, std::int64_t row,
                             std::int64_t column, std::int64_t t) {
         for (std::int64_t o = 0; o < O; o += lanes) {
           Lanes r[elements], y[16], shift{};
           for (std::int64_t e = 0; e < elements; ++e) {
-            load(m.data() + (e * tiles.block + t) * O + o, r[e]);
+            load(m + (e * tiles.block + t) * O + o, r[e]);
           }
           transform<OutputTransform>(r, y);
           if (bias != nullptr) load(bias + o, shift);
@@ -304,22 +305,23 @@ void winograd_weight_gradient(const ConvSizes& s, const float* x,
       1, std::min<std::int64_t>(num_threads(), tiles.blocks));
   const std::int64_t size = elements * O * C;
   const Scratch<float> sums(parts * size);
+  const std::int64_t room = elements * tiles.block;
+  const PerThread<float> rooms(parts, 1, room * (C + O));
   parallel_for(parts, 1, [&](std::int64_t p0, std::int64_t p1) {
-    const Scratch<float> v(elements * tiles.block * C);
-    const Scratch<float> m(elements * tiles.block * O);
+    float* const v = rooms.mine();
+    float* const m = v + room * C;
     for (std::int64_t part = p0; part < p1; ++part) {
       float* const sum = sums.data() + part * size;
       std::fill_n(sum, size, 0.0f);
       for (std::int64_t b = tiles.blocks * part / parts;
            b < tiles.blocks * (part + 1) / parts; ++b) {
         const std::int64_t count =
-            transform_block<InputTransform>(tiles, input, b, x, v.data());
-        transform_block<OutputAdjoint>(tiles, output, b, dy, m.data());
+            transform_block<InputTransform>(tiles, input, b, x, v);
+        transform_block<OutputAdjoint>(tiles, output, b, dy, m);
         for (std::int64_t e = 0; e < elements; ++e) {
           // sum (O,C) += m^T (O,tiles) v (tiles,C)
-          gemm<float>(true, false, O, C, count, 1,
-                      m.data() + e * tiles.block * O, O,
-                      v.data() + e * tiles.block * C, C, 1, sum + e * O * C, C);
+          gemm<float>(true, false, O, C, count, 1, m + e * tiles.block * O, O,
+                      v + e * tiles.block * C, C, 1, sum + e * O * C, C);
         }
       }
     }
