@@ -26,8 +26,8 @@ set(MJOLNIR_HAVE_ONEDNN OFF)
 if(MJOLNIR_ONEDNN)
   find_package(OneDNN QUIET)
   if(NOT OneDNN_FOUND)
-    message(STATUS "oneDNN not found: f32 convolution, matmul and pooling take "
-                   "the reference kernels (Debian: libdnnl-dev)")
+    message(STATUS "oneDNN not found: f32 convolution and matmul take the "
+                   "reference kernels (Debian: libdnnl-dev)")
   elseif(OneDNN_VERSION VERSION_LESS 2 OR OneDNN_VERSION VERSION_GREATER_EQUAL 4)
     message(FATAL_ERROR
       "oneDNN ${OneDNN_VERSION} was found, but Mjolnir knows versions 2 and 3. "

@@ -25,6 +25,16 @@ else()
   list(FILTER sources EXCLUDE REGEX "/elementwise_(avx2|avx512|x86)\\.cpp$")
 endif()
 
+# What config.json of a run says about the build.
+if(MJOLNIR_NATIVE)
+  set(native 1)
+else()
+  set(native 0)
+endif()
+set_source_files_properties("${PROJECT_SOURCE_DIR}/train/config.cpp"
+  PROPERTIES COMPILE_DEFINITIONS
+  "MJOLNIR_BUILD_TYPE=\"${CMAKE_BUILD_TYPE}\";MJOLNIR_BUILD_NATIVE=${native}")
+
 add_library(mjolnir ${sources})
 add_library(mjolnir::mjolnir ALIAS mjolnir)
 target_compile_features(mjolnir PUBLIC cxx_std_17)

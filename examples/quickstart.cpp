@@ -2,21 +2,24 @@
 //
 //     quickstart [EPOCHS] [IMAGES]
 //
-// With no argument: 2 epochs on all 60,000 images. It prints the loss of each
-// epoch, and ends like this, a few units of the last digit more or less:
+// With no argument: 2 epochs on all 60,000 images, a minute or so. It prints
+// the loss of each epoch and the accuracy on the test images: 0.43 to 0.45,
+// 0.22 to 0.24 and 90.5 to 91.5 %. The last digits depend on the machine and
+// the number of threads; with the same ones they are always the same.
 //
 //     epoch 1: loss 0.440
-//     epoch 2: loss 0.222
+//     epoch 2: loss 0.224
 //     test accuracy 91.0 %
 
 #include <mjolnir/mjolnir.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 
 namespace mj = mjolnir;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const int epochs = argc > 1 ? std::atoi(argv[1]) : 2;
   const int images = argc > 2 ? std::atoi(argv[2]) : 60000;
 
@@ -50,4 +53,7 @@ int main(int argc, char** argv) {
   mj::data::Loader batches(test, {.batch = 500});
   const mj::train::Meter result = mj::train::evaluate(net, batches);
   std::printf("test accuracy %.1f %%\n", 100.0 * result.accuracy());
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "quickstart: %s\n", error.what());
+  return 1;
 }

@@ -64,6 +64,9 @@ int main() {
       {1, -1, 2, 0, 0, 1, 1, -2,  // image 0: channel 0, channel 1
        3, 1, 0, 0, 2, -1, 1, 0},
       {2, 2, 2, 2});
+  print("x, an image a row", mj::reshape(x, {2, 4}));
+  print("dout, a row for each image and output channel",
+        mj::reshape(dout, {4, 4}));
   mj::BackwardOptions backward;
   backward.gradient = dout;
   conv(x).backward(backward);
@@ -91,14 +94,15 @@ int main() {
   print("g, the gradient (given)", gradient);
   const mj::Tensor update = scaled(
       linalg::matmul(linalg::matmul(g_inverse, gradient), a_inverse), 1.0 / t);
-  print("g' = 1/T (G + ..)^-1 g (A + ..)^-1", update);
+  print("g' = 1/T (G + sqrt(lambda/T) I)^-1 g (A + sqrt(lambda/T) I)^-1",
+        update);
 
-  // The optimizer on the same factors: w - eta g' with eta = 1.
+  // The optimizer on the same factors, with eta = 1 and no momentum.
   const mj::Tensor weight = conv.parameters()[0];
   const mj::Tensor before = weight.clone();
   weight.set_grad(mj::reshape(scaled(gradient, loss_scale), {2, 1, 2, 2})
                       .to(weight.layout()));
   thor.step();
-  print("w before - w after a step of optim::Thor",
+  print("w <- w - eta g', eta = 1: w before - w after a step of optim::Thor",
         mj::reshape(before - weight.detach(), {2, 4}));
 }

@@ -3,11 +3,13 @@
 // THOR; the last lines it prints then read like
 //
 //     test accuracy 92.25 % (+- 0.27)
-//     files in runs/fashion-mnist-resnet8-thor-1: model.safetensors, ...
+//     files in runs/fashion-mnist-resnet8-thor-1:
+//       model.safetensors  metrics.csv  config.json
 
 #include <mjolnir/mjolnir.h>
 
 #include <exception>
+#include <map>
 #include <string>
 
 namespace mj = mjolnir;
@@ -15,9 +17,25 @@ namespace train = mjolnir::train;
 
 namespace {
 
-const char* const files = ": model.safetensors, metrics.csv, config.json\n";
+const char* const files = ":\n  model.safetensors  metrics.csv  config.json\n";
 
-int run(const train::TrainOptions& options, train::Console& progress,
+// What model.safetensors says about itself; the parameters are those of the
+// best epoch, or else of the last step.
+std::map<std::string, std::string> notes(const train::TrainOptions& options,
+                                         const train::FitResult& result) {
+  std::int64_t epoch = static_cast<std::int64_t>(result.epochs.size());
+  std::int64_t step = result.run_steps;
+  if (result.status == train::FitStatus::Completed && result.best_epoch > 0) {
+    epoch = result.best_epoch;
+    step = result.epochs[static_cast<std::size_t>(epoch - 1)].run_step;
+  }
+  return {{"epoch", std::to_string(epoch)},
+          {"step", std::to_string(step)},
+          {"seed", std::to_string(options.seed)},
+          {"config", train::config_hash(options)}};
+}
+
+int run(train::TrainOptions options, train::Console& progress,
         train::Console& output, train::Log& log) {
   train::use_threads(options.threads);
   mj::check_blas_threading();
@@ -36,7 +54,7 @@ int run(const train::TrainOptions& options, train::Console& progress,
       train::make_optimizer(options, *model, training.steps());
 
   // Where the files go: nothing is written before all of the above is right.
-  const std::string folder = train::make_run_folder(options);
+  const std::string folder = options.out = train::make_run_folder(options);
   train::write_config(folder + "/config.json", options);
   train::MetricsFile metrics(folder + "/metrics.csv");
 
@@ -49,30 +67,40 @@ int run(const train::TrainOptions& options, train::Console& progress,
   train::Reporter reporter(progress, metrics, options.epochs);
   reporter.attach(fit);
   const train::FitResult result = train::fit(*model, *optimizer, training, fit);
-  progress.clear();
 
-  train::save_model(folder + "/model.safetensors", *model);
+  train::save_model(folder + "/model.safetensors", *model,
+                    notes(options, result));
+  progress.clear();
   output.text(train::epoch_table(result));
   if (result.status == train::FitStatus::Completed) {
-    const train::Meter final = train::evaluate(*model, test);
-    output.line(train::accuracy_line(final));
+    progress.status("evaluating the test images");
+    const train::Meter final =
+        train::evaluate(*model, test, train::classification(), fit.stop);
+    progress.clear();
+    if (train::stop_signal() == 0) {
+      output.line(train::accuracy_line(final));
+    }
   }
   output.text("files in " + folder + files);
   log.summary();
 
   if (result.status == train::FitStatus::Diverged) {
-    log.error("diverged: " + result.reason +
+    log.error("diverged " + result.reason +
               "; the parameters before that step were saved. A lower "
               "--learning-rate" +
               (options.optimizer == "thor" ? ", a higher --damping" : "") +
               " or a longer --warmup may help");
     return train::exit_diverged;
   }
-  if (result.status == train::FitStatus::Interrupted) {
+  if (train::stop_signal() != 0) {
     log.warning("interrupted; the parameters so far were saved");
     return 128 + train::stop_signal();
   }
-  return output.working() ? train::exit_ok : train::exit_failed;
+  if (!output.working()) {
+    log.error("the result could not be written to stdout");
+    return train::exit_failed;
+  }
+  return train::exit_ok;
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "train/config.h"
 
+#include <spdlog/version.h>
+#include <zlib.h>
+
+#include <CLI/Version.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <xtensor-blas/xblas_config.hpp>
@@ -8,6 +12,7 @@
 #include <mjolnir/core/backend.h>
 #include <mjolnir/core/threads.h>
 #include <mjolnir/io/file.h>
+#include <mjolnir/io/sha256.h>
 
 namespace mjolnir::train {
 
@@ -37,7 +42,7 @@ Json option_values(const TrainOptions& o) {
               {"nesterov", o.nesterov},
               {"weight-decay", or_null(o.weight_decay)},
               {"label-smoothing", o.label_smoothing},
-              {"damping", o.damping},
+              {"damping", or_null(o.damping)},
               {"frequency", o.frequency},
               {"split-dim", or_null(o.split_dim)},
               {"statistics", o.statistics},
@@ -50,6 +55,14 @@ Json option_values(const TrainOptions& o) {
 std::string version(int major, int minor, int patch) {
   return std::to_string(major) + "." + std::to_string(minor) + "." +
          std::to_string(patch);
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return __VERSION__;  // names clang itself
+#else
+  return std::string("g++ ") + __VERSION__;
+#endif
 }
 
 // The value of the first "key : value" line of /proc/cpuinfo, or "".
@@ -78,13 +91,29 @@ std::string config_text(const TrainOptions& options) {
        version(XTENSOR_BLAS_VERSION_MAJOR, XTENSOR_BLAS_VERSION_MINOR,
                XTENSOR_BLAS_VERSION_PATCH)},
       {"onednn", has_onednn() ? Json(onednn_version()) : Json()},
-      {"compiler", __VERSION__}};
+      {"spdlog", version(SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)},
+      {"cli11", CLI11_VERSION},
+      {"nlohmann-json",
+       version(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
+               NLOHMANN_JSON_VERSION_PATCH)},
+      {"zlib", zlibVersion()},
+      {"compiler", compiler()}};
+  config["build"] = {{"type", MJOLNIR_BUILD_TYPE},
+                     {"native", bool(MJOLNIR_BUILD_NATIVE)}};
   config["threads"] = num_threads();
   config["blas"] = blas_description();
   config["onednn"] = has_onednn();
   config["cpu"] = {{"model", cpuinfo("model name")},
                    {"flags", cpuinfo("flags")}};
   return config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string config_hash(const TrainOptions& options) {
+  Json values = option_values(options);
+  values.erase("out");
+  const std::string text =
+      values.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return io::sha256(text.data(), text.size());
 }
 
 void write_config(const std::string& path, const TrainOptions& options) {

@@ -48,13 +48,14 @@ class Console {
   /** Removes the live line. */
   void clear();
 
+  /** Of the live line, asked of the terminal unless given; 80 if unknown. */
+  int columns() const;
   bool live() const noexcept { return options_.live; }
   bool color() const noexcept { return options_.color; }
   /** False once a write failed. */
   bool working() const;
 
  private:
-  int columns() const;
   std::string erase_sequence();
   void write(const std::string& bytes);
 

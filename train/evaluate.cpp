@@ -24,8 +24,8 @@ class Evaluating {
 
 }  // namespace
 
-Meter evaluate(Module& model, data::Loader& loader,
-               const Objective& objective) {
+Meter evaluate(Module& model, data::Loader& loader, const Objective& objective,
+               const std::function<bool()>& stop) {
   const NoGrad no_grad;
   const Evaluating mode(model);
   Meter meter;
@@ -33,6 +33,9 @@ Meter evaluate(Module& model, data::Loader& loader,
     const Tensor output = model(batch.images);
     meter.add(objective.loss(output, batch).item(), batch.images.size(0),
               objective.correct ? objective.correct(output, batch) : -1);
+    if (stop && stop()) {
+      break;
+    }
   }
   return meter;
 }

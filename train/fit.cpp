@@ -62,10 +62,9 @@ class Fit {
 
   FitResult run() {
     for (epoch_ = 1; epoch_ <= options_.epochs; ++epoch_) {
-      if (!train_epoch()) {
+      if (!train_epoch() || !finish_epoch()) {
         break;
       }
-      finish_epoch();
     }
     if (result_.status == FitStatus::Completed && best_state_) {
       best_state_->restore();
@@ -87,12 +86,18 @@ class Fit {
         return false;
       }
       report_step();
-      if (options_.stop && options_.stop()) {
-        result_.status = FitStatus::Interrupted;
+      if (interrupted()) {
         return false;
       }
     }
     return true;
+  }
+
+  bool interrupted() {
+    if (options_.stop && options_.stop()) {
+      result_.status = FitStatus::Interrupted;
+    }
+    return result_.status == FitStatus::Interrupted;
   }
 
   // False if something was not finite; then nothing has changed.
@@ -108,7 +113,8 @@ class Fit {
     const Tensor loss = options_.objective.loss(output, batch);
     const double value = loss.item();
     if (!std::isfinite(value)) {
-      return diverged("the loss is " + std::to_string(value));
+      return diverged(std::isnan(value) ? "the loss is not a number"
+                                        : "the loss is infinite");
     }
     loss.backward();
     try {
@@ -124,8 +130,8 @@ class Fit {
 
   bool diverged(const std::string& what) {
     buffers_.restore();  // the forward pass moved running statistics
-    result_.reason = what + " in step " + std::to_string(step_) + " of epoch " +
-                     std::to_string(epoch_);
+    result_.reason = "in step " + std::to_string(step_) + " of epoch " +
+                     std::to_string(epoch_) + ": " + what;
     return false;
   }
 
@@ -171,7 +177,8 @@ class Fit {
     }
   }
 
-  void finish_epoch() {
+  // False if it was interrupted; the epoch then counts as not finished.
+  bool finish_epoch() {
     EpochRecord record;
     record.training_seconds = now() - epoch_began_;
     // An interval may go on in the next epoch, without the time in between.
@@ -180,22 +187,26 @@ class Fit {
     record.run_step = result_.run_steps;
     record.training = so_far_;
     record.settings = settings_;
-    if (options_.validation != nullptr) {
-      validate(record);
+    if (options_.validation != nullptr && !validate(record)) {
+      return false;
     }
     record.seconds = now() - began_;
     result_.epochs.push_back(record);
     if (options_.on_epoch) {
       options_.on_epoch(record);
     }
+    return true;
   }
 
-  void validate(EpochRecord& record) {
-    record.validation =
-        evaluate(model_, *options_.validation, options_.validation_objective);
+  bool validate(EpochRecord& record) {
+    record.validation = evaluate(model_, *options_.validation,
+                                 options_.validation_objective, options_.stop);
+    if (interrupted()) {
+      return false;
+    }
     record.best = !best_state_ || better(*record.validation, best_);
     if (!record.best) {
-      return;
+      return true;
     }
     best_ = *record.validation;
     result_.best_epoch = epoch_;
@@ -204,6 +215,7 @@ class Fit {
     } else {
       best_state_.emplace(model_.state());
     }
+    return true;
   }
 
   Module& model_;

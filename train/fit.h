@@ -59,7 +59,8 @@ struct FitOptions {
   Objective validation_objective = classification();
   std::function<void(const StepRecord&)> on_step = {};
   std::function<void(const EpochRecord&)> on_epoch = {};
-  /** Asked after each step; true ends the run there. */
+  /** Asked after each step and each batch of a validation; true ends the run
+   * there. */
   std::function<bool()> stop = {};
 };
 

@@ -70,10 +70,10 @@ optim::Schedule fall(const TrainOptions& o, long steps, long steps_per_epoch) {
 
 optim::Schedule make_damping(const TrainOptions& o, long steps_per_epoch) {
   if (o.schedule != "thor") {
-    return o.damping;
+    return *o.damping;
   }
   optim::ThorDamping published;
-  published.initial = o.damping;
+  published.initial = *o.damping;
   published.steps_per_epoch = steps_per_epoch;
   return optim::thor_damping(published);
 }

@@ -4,10 +4,13 @@
 
 namespace mjolnir::train {
 
-void save_model(const std::string& path, const Module& model) {
+void save_model(const std::string& path, const Module& model,
+                const std::map<std::string, std::string>& notes) {
   // "format" is what PyTorch's own files of this kind say.
-  io::write_safetensors(path, model.state(),
-                        {{"format", "pt"}, {"mjolnir", MJOLNIR_VERSION}});
+  std::map<std::string, std::string> metadata{
+      {"format", "pt"}, {"format_version", "1"}, {"mjolnir", MJOLNIR_VERSION}};
+  metadata.insert(notes.begin(), notes.end());
+  io::write_safetensors(path, model.state(), metadata);
 }
 
 void load_model(const std::string& path, Module& model) {

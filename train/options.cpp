@@ -33,7 +33,7 @@ class Flags {
              "./mjolnir train") {
     app_.allow_extras();
     app_.set_version_flag("--version", "mjolnir " MJOLNIR_VERSION);
-    app_.get_formatter()->column_width(34);
+    app_.get_formatter()->column_width(31);
   }
 
   void group(const std::string& name) { group_ = name; }
@@ -45,9 +45,10 @@ class Flags {
   }
 
   void choice(const std::string& flag, std::string& target,
-              const std::vector<std::string>& allowed,
-              const std::string& help) {
-    declare(flag, "NAME", target, help + ":\n" + wrapped(allowed),
+              const std::vector<std::string>& allowed, const std::string& help,
+              const std::string& note = "") {
+    declare(flag, "NAME", target,
+            help + ":\n" + wrapped(allowed) + (note.empty() ? "" : "\n" + note),
             [flag, &target, allowed](const std::string& given) {
               for (const std::string& name : allowed) {
                 if (name == given) {
@@ -87,13 +88,13 @@ class Flags {
       const bool fits =
           value && *value >= low && (open ? *value < high : *value <= high);
       if (!fits) {
+        const bool bounded = high != infinity;
         const std::string upper =
-            high == infinity
-                ? " or more"
-                : (open ? " to below " : " to ") + detail::shortest(high);
-        throw UsageError(flag + ": expected a number, " +
-                         detail::shortest(low) + upper + ", got '" + given +
-                         "'");
+            bounded ? (open ? " to below " : " to ") + detail::shortest(high)
+                    : " or more";
+        throw UsageError(flag + ": expected a " + (bounded ? "" : "finite ") +
+                         "number, " + detail::shortest(low) + upper +
+                         ", got '" + given + "'");
       }
       target = *value;
     });
@@ -101,7 +102,7 @@ class Flags {
 
   void flag(const std::string& flag, bool& target, const std::string& help) {
     names_.push_back(flag);
-    app_.add_flag(flag, target, help)->group(group_);
+    app_.add_flag(flag, target, with_default(help, "off"))->group(group_);
   }
 
   /** True if the flag was given. */
@@ -112,9 +113,13 @@ class Flags {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-      return app_.help();
+      return without_double_blanks(app_.help());
     } catch (const CLI::CallForVersion& version) {
       return std::string(version.what()) + "\n";
+    } catch (const CLI::ArgumentMismatch& error) {
+      throw UsageError(flag_in(error) + ": needs a value after it");
+    } catch (const CLI::ConversionError&) {
+      throw UsageError("--nesterov: takes no value; leave it away for off");
     } catch (const CLI::ParseError& error) {
       throw UsageError(error.what());
     }
@@ -127,10 +132,37 @@ class Flags {
                const std::string& standard, const std::string& help,
                std::function<void(const std::string&)> set) {
     names_.push_back(flag);
-    app_.add_option_function<std::string>(flag, std::move(set), help)
+    app_.add_option_function<std::string>(flag, std::move(set),
+                                          with_default(help, standard))
         ->type_name(type)
-        ->default_str(standard)
+        ->take_last()
         ->group(group_);
+  }
+
+  // "... [default: 8]", on a line of its own where the last one is full.
+  static std::string with_default(const std::string& help,
+                                  const std::string& standard) {
+    if (standard.empty()) {
+      return help;
+    }
+    const std::string note = "[default: " + standard + "]";
+    const std::size_t last = help.size() - (help.rfind('\n') + 1);
+    return help + (last + note.size() + 1 > help_columns ? "\n" : " ") + note;
+  }
+
+  // CLI11 leaves two empty lines between groups.
+  static std::string without_double_blanks(std::string text) {
+    for (std::size_t at = 0;
+         (at = text.find("\n\n\n", at)) != std::string::npos;) {
+      text.erase(at, 1);
+    }
+    return text;
+  }
+
+  // The flag that an error of the parser is about.
+  static std::string flag_in(const CLI::ParseError& error) {
+    const std::string text = error.what();
+    return text.substr(0, text.find(':'));
   }
 
   void refuse_extras() const {
@@ -154,73 +186,107 @@ class Flags {
     std::size_t column = 0;
     for (const std::string& word : words) {
       const bool last = &word == &words.back();
-      if (column + word.size() > 44) {
-        text += "\n";
-        column = 0;
+      const bool full = column + word.size() + 2 > help_columns;
+      if (column > 0) {
+        text += full ? "\n" : " ";
       }
-      text += word + (last ? "" : ", ");
-      column += word.size() + 2;
+      text += word + (last ? "" : ",");
+      column = (full ? 0 : column + 1) + word.size() + 1;
     }
     return text;
   }
+
+  static constexpr std::size_t help_columns = 48;
 
   CLI::App app_;
   std::string group_;
   std::vector<std::string> names_ = {"--help", "--version"};
 };
 
+// The learning rate and damping that docs/defaults.md found for a model.
+struct Tuned {
+  double learning_rate;
+  double damping;
+};
+
+Tuned tuned(const TrainOptions& o) {
+  if (o.optimizer != "thor") {
+    return {o.optimizer == "sgd" ? 0.1 : 0.001, 0.0};
+  }
+  if (o.model == "lenet5" || o.model == "mlp") {
+    return {0.05, 0.3};
+  }
+  return {0.2, 0.1};
+}
+
 void declare_flags(Flags& flags, TrainOptions& o) {
   flags.group("Data");
   flags.choice("--data", o.data, data_names, "What to train on");
-  flags.text("--data-dir", o.data_dir, "FOLDER", "Where its files are");
+  flags.text("--data-dir", o.data_dir, "FOLDER",
+             "Where its files are (default: MJOLNIR_DATA_DIR,\n"
+             "then the user's and the system's data folders)");
   flags.integer("--validation", o.validation, 0, 10'000'000, "",
-                "Training images set aside to find the best epoch\n"
-                "(default 5000, synthetic 400); 0: none, the last\n"
-                "epoch is kept");
+                "Training images set aside, drawn by the seed, to\n"
+                "find the best epoch, which is kept (default 5000,\n"
+                "synthetic 400); 0: none, the last epoch is kept.\n"
+                "The test set is used once, at the end");
   flags.choice("--augment", o.augment, augment_names,
-               "Random changes of the training images");
+               "Random changes of the training images",
+               "auto is crop-flip (mnist: crop, synthetic: none)");
 
   flags.group("Model");
-  flags.choice("--model", o.model, model_names, "Network");
+  flags.choice("--model", o.model, model_names, "Network to train");
   flags.integer("--width", o.width, 1, 4096, "",
-                "Channels of the first stage (default: resnet 16,\n"
-                "resnet18 64, lenet5 6), hidden units of the mlp (256)");
+                "Channels of its first stage (default: resnet 16,\n"
+                "resnet18 64, lenet5 6); hidden units of the mlp\n"
+                "(default 256)");
 
   flags.group("Optimizer");
-  flags.choice("--optimizer", o.optimizer, optimizer_names, "Method");
+  flags.choice("--optimizer", o.optimizer, optimizer_names,
+               "How a step follows from the gradient",
+               "by the curvature of each layer, with momentum,\n"
+               "or by running moments");
   flags.integer("--epochs", o.epochs, 1, 1'000'000, std::to_string(o.epochs),
                 "Passes over the training images");
   flags.integer("--batch", o.batch, 1, 1'000'000, std::to_string(o.batch),
                 "Images per step");
   flags.number("--learning-rate", o.learning_rate, 0.0, infinity, true, "",
-               "Largest learning rate\n"
-               "(default: thor 0.2, sgd 0.1, adamw 0.001)");
+               "The largest learning rate (default: thor 0.2,\n"
+               "with lenet5 and mlp 0.05; sgd 0.1; adamw 0.001)");
   flags.choice("--schedule", o.schedule, schedule_names,
-               "How the learning rate falls");
+               "How the rate falls after the warm-up",
+               "not at all; to 0; to 0; to a tenth, then to a\n"
+               "hundredth; as published, with the damping");
   flags.number("--warmup", o.warmup, 0.0, 1.0, true, detail::shortest(o.warmup),
-               "Share of the run in which the learning rate rises");
+               "Share of the run in which the rate rises from 0");
   flags.number("--momentum", o.momentum, 0.0, 1.0, true,
                detail::shortest(o.momentum),
                "Momentum of thor and sgd; beta1 of adamw");
   flags.flag("--nesterov", o.nesterov, "Nesterov's momentum (thor, sgd)");
   flags.number("--weight-decay", o.weight_decay, 0.0, infinity, true, "",
-               "Weight decay (default: thor and sgd 0.0005,\n"
-               "adamw 0.01)");
+               "Times the weight, added to the step (default:\n"
+               "thor and sgd 0.0005, adamw 0.01)");
   flags.number("--label-smoothing", o.label_smoothing, 0.0, 1.0, true,
                detail::shortest(o.label_smoothing),
                "Share of the target spread over all classes");
 
   flags.group("THOR");
-  flags.number("--damping", o.damping, 0.0, infinity, true,
-               detail::shortest(o.damping), "Damping lambda");
+  flags.number("--damping", o.damping, 0.0, infinity, true, "",
+               "Added to the curvature before it is inverted:\n"
+               "the larger, the closer to sgd; tune it together\n"
+               "with the rate (default 0.1, with lenet5 and mlp\n"
+               "0.3)");
   flags.integer("--frequency", o.frequency, 1, 1'000'000,
                 std::to_string(o.frequency),
-                "Steps from one refresh of the factors to the next");
+                "Steps from one refresh of factors and inverses\nto the next");
   flags.integer("--split-dim", o.split_dim, 0, 1'000'000, "",
-                "Largest block of a factor that is inverted; 0: no\n"
-                "split (default: per-sample 0, mindspore-gpu 128)");
+                "Largest block of a factor that is inverted; 0:\n"
+                "no split (default: per-sample 0, mindspore-gpu\n"
+                "128)");
   flags.choice("--statistics", o.statistics, statistics_names,
-               "What the factors average");
+               "What the factors average",
+               "outer products of every image, or those of the\n"
+               "batch's mean, as MindSpore does on a GPU");
 
   flags.group("Run");
   flags.integer("--seed", o.seed, 0, std::numeric_limits<std::int64_t>::max(),
@@ -272,7 +338,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
 TrainOptions resolved(TrainOptions o) {
   const bool adamw = o.optimizer == "adamw";
   if (!o.learning_rate) {
-    o.learning_rate = adamw ? 0.001 : o.optimizer == "sgd" ? 0.1 : 0.2;
+    o.learning_rate = tuned(o).learning_rate;
+  }
+  if (!o.damping && o.optimizer == "thor") {
+    o.damping = tuned(o).damping;
   }
   if (!o.weight_decay) {
     o.weight_decay = adamw ? 0.01 : 5e-4;

@@ -40,7 +40,7 @@ struct TrainOptions {
   std::optional<double> weight_decay = {};
   double label_smoothing = 0.0;
 
-  double damping = 0.1;
+  std::optional<double> damping = {};
   std::int64_t frequency = 20;  ///< Steps from one refresh to the next.
   std::optional<std::int64_t> split_dim = {};  ///< 0: factors are not cut.
   std::string statistics = "per-sample";

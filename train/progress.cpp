@@ -6,11 +6,13 @@
 
 namespace mjolnir::train {
 
-std::string progress_text(const ProgressState& s) {
+namespace {
+
+std::string long_text(const ProgressState& s) {
   std::string text = "epoch " + std::to_string(s.epoch) + "/" +
                      std::to_string(s.epochs) + "  step " +
                      std::to_string(s.step) + "/" + std::to_string(s.steps) +
-                     "  loss " + detail::fixed(s.loss, 4);
+                     "  loss " + detail::readable(s.loss, 4);
   if (s.accuracy) {
     text += "  accuracy " + detail::fixed(100.0 * *s.accuracy, 2) + " +- " +
             detail::fixed(100.0 * s.standard_error, 2) + " %";
@@ -26,6 +28,34 @@ std::string progress_text(const ProgressState& s) {
   return text + "  left " + detail::clock_time(s.seconds_left);
 }
 
+// The same things in the same order, for 80 columns.
+std::string short_text(const ProgressState& s) {
+  std::string text = std::to_string(s.epoch) + "/" + std::to_string(s.epochs) +
+                     " " + std::to_string(s.step) + "/" +
+                     std::to_string(s.steps) + " loss " +
+                     detail::readable(s.loss, 3);
+  if (s.accuracy) {
+    text += " acc " + detail::fixed(100.0 * *s.accuracy, 1) + "+-" +
+            detail::fixed(100.0 * s.standard_error, 1) + "%";
+  }
+  text += " " + detail::fixed(s.images_per_second, 0) + "/s lr " +
+          detail::compact(s.learning_rate, 2);
+  if (s.damping) {
+    text += " damp " + detail::compact(*s.damping, 2);
+  }
+  if (s.refreshes) {
+    text += " ref " + std::to_string(*s.refreshes);
+  }
+  return text + " " + detail::clock_time(s.seconds_left);
+}
+
+}  // namespace
+
+std::string progress_text(const ProgressState& state, int columns) {
+  const std::string text = long_text(state);
+  return static_cast<int>(text.size()) <= columns ? text : short_text(state);
+}
+
 double seconds_left(double elapsed, std::int64_t done, std::int64_t total) {
   if (done <= 0) {
     return -1.0;
@@ -38,7 +68,7 @@ double seconds_left(double elapsed, std::int64_t done, std::int64_t total) {
 void show_progress(Console& console, const ProgressState& state,
                    bool milestone) {
   if (console.live()) {
-    console.status(progress_text(state));
+    console.status(progress_text(state, console.columns() - 1));
   } else if (milestone) {
     console.line(progress_text(state));
   }

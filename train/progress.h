@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -24,9 +25,11 @@ struct ProgressState {
   double seconds_left = -1.0;  ///< Below 0: not known yet.
 };
 
-/** "epoch 2/5  step 120/430  loss 0.3120  accuracy 88.90 +- 0.25 %  ...",
- * in order of importance, since a narrow terminal cuts it. */
-std::string progress_text(const ProgressState& state);
+/** "epoch 2/5  step 120/430  loss 0.3120  accuracy 88.90 +- 0.25 %  ...", or
+ * where that does not fit into `columns` "2/5 120/430 loss 0.312 acc ...", all
+ * of it in 79; in order of importance, since a narrower terminal cuts it. */
+std::string progress_text(const ProgressState& state,
+                          int columns = std::numeric_limits<int>::max());
 
 /**
  * Seconds that a run still needs, from those it took so far. Time is taken

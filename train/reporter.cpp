@@ -27,7 +27,7 @@ std::string percent(const Meter& meter) {
 
 // Cells right-aligned in columns of these widths.
 std::string table_row(const std::vector<std::string>& cells) {
-  constexpr std::size_t widths[] = {5, 12, 16, 17, 21, 10, 9};
+  constexpr std::size_t widths[] = {5, 10, 8, 10, 11, 10, 9};
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::size_t size = cells[i].size();
@@ -100,19 +100,40 @@ void Reporter::on_epoch(const EpochRecord& record) {
   row.images_per_second =
       rate(record.training.samples, record.training_seconds);
   metrics_.add(row);
+  // Live, there is one line alone; the table at the end tells the same.
+  if (!console_.live()) {
+    console_.line(epoch_line(record, epochs_));
+  }
+}
+
+std::string epoch_line(const EpochRecord& record, std::int64_t epochs) {
+  std::string line = "epoch " + std::to_string(record.epoch) + "/" +
+                     std::to_string(epochs) + " done: loss " +
+                     detail::readable(record.training.loss(), 4);
+  if (record.validation) {
+    const Meter& meter = *record.validation;
+    line += ", validation loss " + detail::readable(meter.loss(), 4);
+    if (meter.has_accuracy) {
+      line += ", accuracy " + percent(meter) + " +- " +
+              detail::fixed(100.0 * meter.standard_error(), 2) + " %";
+    }
+  }
+  return line;
 }
 
 std::string epoch_table(const FitResult& result) {
-  std::string table =
-      table_row({"epoch", "train loss", "train accuracy", "validation loss",
-                 "validation accuracy", "images/s", "time"}) +
-      "\n";
+  if (result.epochs.empty()) {
+    return "";
+  }
+  std::string table = table_row({"epoch", "loss", "acc %", "val loss",
+                                 "val acc %", "images/s", "time"}) +
+                      "\n";
   for (const EpochRecord& e : result.epochs) {
     const bool validated = e.validation.has_value();
     table += table_row(
-        {std::to_string(e.epoch), detail::fixed(e.training.loss(), 4),
+        {std::to_string(e.epoch), detail::readable(e.training.loss(), 4),
          percent(e.training),
-         validated ? detail::fixed(e.validation->loss(), 4) : "-",
+         validated ? detail::readable(e.validation->loss(), 4) : "-",
          validated ? percent(*e.validation) : "-",
          detail::fixed(rate(e.training.samples, e.training_seconds), 0),
          detail::clock_time(e.seconds)});

@@ -7,7 +7,7 @@ source_dir=$1
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 chmod 755 "$tools"
-for tool in bash env awk grep dirname cat id; do
+for tool in bash env awk grep dirname cat id tr; do
   ln -s "$(command -v "$tool")" "$tools/$tool"
 done
 
@@ -54,8 +54,11 @@ run yes test -R
 
 run yes train
 [[ $status -eq 1 && $output == *"no apt"* && $output == *libxtensor-dev* &&
-  $output == *"cmake -S . -B build"* ]] ||
+  $output == *"cmake -S . -B build"*MJOLNIR_TESTS=OFF* ]] ||
   fail "without apt it does not say what to do"
+run yes test
+[[ $status -eq 1 && $output == *libgtest-dev* && $output == *MJOLNIR_TESTS=ON*ctest* ]] ||
+  fail "without apt it does not say how to test"
 
 # Debian, where nothing is installed but the compiler.
 printf '#!/bin/bash\necho "apt-get ran: $*"; exit 1\n' >"$tools/apt-get"

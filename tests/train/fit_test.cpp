@@ -118,6 +118,23 @@ TEST(Fit, TrainsAndCounts) {
             result.epochs.front().training.loss());
 }
 
+// A signal during the validation must not wait for the next step.
+TEST(Fit, StopsWithinAValidation) {
+  Probe probe;
+  optim::Sgd optimizer = sgd(probe);
+  data::Loader training = loader(4, 4);
+  data::Loader validation = loader(12, 4);
+  FitOptions options;
+  options.validation = &validation;
+  options.epochs = 5;
+  // one step, then two of the three batches
+  options.stop = [calls = 0]() mutable { return ++calls >= 3; };
+  const FitResult result = fit(probe, optimizer, training, options);
+  EXPECT_EQ(result.status, FitStatus::Interrupted);
+  EXPECT_EQ(result.run_steps, 1);
+  EXPECT_TRUE(result.epochs.empty());
+}
+
 TEST(Fit, ANonFiniteLossKeepsTheStateBeforeTheStep) {
   for (const double value : {std::numeric_limits<double>::quiet_NaN(),
                              std::numeric_limits<double>::infinity()}) {

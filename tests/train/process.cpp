@@ -54,6 +54,9 @@ bool take(int fd, std::string& text) {
   if (start.close_stdout) {
     close(1);
   }
+  if (!start.output_file.empty()) {
+    dup2(open(start.output_file.c_str(), O_WRONLY), 1);
+  }
   if (start.close_stderr) {
     close(2);
   }

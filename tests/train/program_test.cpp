@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <mjolnir/io/safetensors.h>
 #include <mjolnir/train/cores.h>
 #include <algorithm>
 #include <csignal>
@@ -75,22 +76,27 @@ TEST_F(Program, WritesWhatIsDocumented) {
   ASSERT_EQ(done.code, 0) << done.err;
   // stdout: the table, the accuracy alone on a line, the files.
   const std::vector<std::string> lines = split_lines(done.out);
-  ASSERT_EQ(lines.size(), 5u) << done.out;
-  EXPECT_THAT(lines[0], HasSubstr("validation accuracy"));
+  ASSERT_EQ(lines.size(), 6u) << done.out;
+  EXPECT_THAT(lines[0], HasSubstr("val acc %"));
   EXPECT_THAT(lines[1], ContainsRegex("^ +1 "));
   EXPECT_THAT(lines[2], ContainsRegex("^ +2 "));
   EXPECT_THAT(lines[3],
               ContainsRegex("^test accuracy [0-9.]+ % [(][+]- [0-9.]+[)]$"));
-  EXPECT_THAT(lines[4], HasSubstr("here: model.safetensors"));
+  EXPECT_THAT(lines[4], HasSubstr("files in here:"));
+  EXPECT_THAT(lines[5], HasSubstr("model.safetensors"));
 
   const auto config = nlohmann::json::parse(file("here/config.json"));
   EXPECT_EQ(config["options"]["epochs"], 2);
   EXPECT_EQ(config["options"]["learning-rate"], 0.1);
   EXPECT_EQ(config["threads"], 1);
   EXPECT_THAT(config["blas"].get<std::string>(), HasSubstr("OpenBLAS"));
-  for (const char* name : {"mjolnir", "xtensor", "xtensor-blas", "onednn"}) {
+  for (const char* name :
+       {"mjolnir", "xtensor", "xtensor-blas", "onednn", "spdlog", "cli11",
+        "nlohmann-json", "zlib", "compiler"}) {
     EXPECT_TRUE(config["versions"].contains(name)) << name;
   }
+  EXPECT_TRUE(config["build"]["native"].is_boolean());
+  EXPECT_EQ(config["options"]["out"], "here");
   EXPECT_TRUE(config["cpu"].contains("flags"));
 
   const std::string csv = file("here/metrics.csv");
@@ -104,7 +110,22 @@ TEST_F(Program, WritesWhatIsDocumented) {
   }
   EXPECT_EQ(epochs, 2);
   EXPECT_GT(steps, 2);
-  EXPECT_THAT(file("here/model.safetensors"), HasSubstr("fc1.weight"));
+  const auto model =
+      io::read_safetensors(folder_.path() + "/here/model.safetensors");
+  EXPECT_EQ(model.metadata.at("format_version"), "1");
+  EXPECT_EQ(model.metadata.at("seed"), "1");
+  EXPECT_THAT(model.metadata.at("epoch"), testing::AnyOf("1", "2"));
+  EXPECT_EQ(model.metadata.at("step"),
+            model.metadata.at("epoch") == "1" ? "13" : "26");
+  EXPECT_EQ(model.metadata.at("config").size(), 64u);
+}
+
+TEST_F(Program, AReaderOfTheResultWhoLeftIsAnErrorInWords) {
+  Start start = small({"--out", "full"});
+  start.output_file = "/dev/full";
+  const Finished done = run(start);
+  EXPECT_EQ(done.code, 1);
+  EXPECT_THAT(done.err, HasSubstr("could not be written to stdout"));
 }
 
 TEST_F(Program, EveryFlagIsInTheConfiguration) {
@@ -234,7 +255,7 @@ TEST_F(Program, TheLiveLineFitsAnyWidth) {
     start.columns = columns;
     const Finished done = run(start);
     EXPECT_EQ(done.code, 0);
-    EXPECT_THAT(done.err, HasSubstr("\r\x1b[36mepoch"));
+    EXPECT_THAT(done.err, HasSubstr("\r\x1b[36m1/2 1/13 "));
     EXPECT_EQ(screen(done.err, columns == 0 ? 80 : 10), "\n");
   }
 }
@@ -289,9 +310,10 @@ TEST_F(Program, DivergenceHasItsOwnCodeAndKeepsTheModel) {
   const Finished done =
       run(small({"--out", "wild", "--learning-rate", "1e30"}));
   EXPECT_EQ(done.code, 3) << done.err;
-  EXPECT_THAT(done.err, HasSubstr("error: diverged: "));
+  EXPECT_THAT(done.err, HasSubstr("error: diverged in step "));
   EXPECT_THAT(done.err, HasSubstr("of epoch 1"));
   EXPECT_THAT(done.out, Not(HasSubstr("test accuracy")));
+  EXPECT_THAT(done.out, Not(HasSubstr("val loss")));  // no epoch, no table
   EXPECT_THAT(file("wild/model.safetensors"), HasSubstr("fc1.weight"));
 }
 

@@ -39,6 +39,21 @@ TEST(Progress, TellsEverything) {
             "  2150 images/s  lr 0.21  damping 0.3  refreshes 28  left 1:12");
 }
 
+// What 80 columns hold: the last one stays free.
+TEST(Progress, TellsEverythingInEightyColumnsToo) {
+  EXPECT_EQ(progress_text(some_state(), 79),
+            "2/5 120/430 loss 0.312 acc 88.9+-0.3% 2150/s lr 0.21 damp 0.3"
+            " ref 28 1:12");
+  ProgressState large = some_state();
+  large.epoch = large.epochs = 20;
+  large.step = large.steps = 430;
+  large.images_per_second = 12345.0;
+  large.learning_rate = 0.00123456;
+  large.refreshes = 430;
+  EXPECT_LE(progress_text(large, 79).size(), 79u) << progress_text(large, 79);
+  EXPECT_EQ(progress_text(some_state(), 200), progress_text(some_state()));
+}
+
 TEST(Progress, LeavesOutWhatThereIsNot) {
   ProgressState state = some_state();
   state.accuracy.reset();
@@ -82,6 +97,21 @@ TEST(Text, NumbersIgnoreTheLocale) {
   EXPECT_EQ(detail::to_double("0.5"), 0.5);
   EXPECT_FALSE(detail::to_double("0,5").has_value());
   EXPECT_THAT(progress_text(some_state()), HasSubstr("loss 0.3120"));
+}
+
+TEST(Text, LargeNumbersStayShort) {
+  EXPECT_EQ(detail::readable(0.31204, 4), "0.3120");
+  EXPECT_EQ(detail::readable(9999.5, 1), "9999.5");
+  EXPECT_EQ(detail::readable(2.48e30, 4), "2.48e+30");
+  EXPECT_EQ(detail::readable(-std::numeric_limits<double>::quiet_NaN(), 4),
+            "nan");
+}
+
+TEST(Text, ANumberMayHaveAPlus) {
+  EXPECT_EQ(detail::to_double("+0.5"), 0.5);
+  EXPECT_EQ(detail::to_integer("+7"), 7);
+  EXPECT_FALSE(detail::to_integer("+-7").has_value());
+  EXPECT_FALSE(detail::to_integer("+").has_value());
 }
 
 TEST(Text, NearestSpelling) {

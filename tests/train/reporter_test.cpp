@@ -37,12 +37,27 @@ TEST(Reporter, TheTableHasALinePerEpochAndMarksTheBest) {
   result.epochs = {epoch(1), epoch(2)};
   result.best_epoch = 2;
   EXPECT_EQ(epoch_table(result),
-            "epoch  train loss  train accuracy  validation loss"
-            "  validation accuracy  images/s     time\n"
-            "    1      1.2500           75.00           0.5000"
-            "                75.50      1600     0:40\n"
-            "    2      0.6250           75.00           0.5000"
-            "                75.50      1600     1:20  best\n");
+            "epoch      loss   acc %  val loss  val acc %  images/s     time\n"
+            "    1    1.2500   75.00    0.5000      75.50      1600     0:40\n"
+            "    2    0.6250   75.00    0.5000      75.50      1600     1:20"
+            "  best\n");
+}
+
+TEST(Reporter, ALossGoneWildKeepsTheColumns) {
+  FitResult result;
+  EpochRecord record = epoch(1);
+  record.training = meter(2.48e30, 800, 80);
+  result.epochs = {record};
+  EXPECT_EQ(split_lines(epoch_table(result)).at(1),
+            "    1  2.48e+30   10.00    0.5000      75.50      1600     0:40");
+}
+
+TEST(Reporter, WithoutAnEpochThereIsNoTable) { EXPECT_EQ(epoch_table({}), ""); }
+
+TEST(Reporter, AnEpochEndsWithALine) {
+  EXPECT_EQ(epoch_line(epoch(2), 5),
+            "epoch 2/5 done: loss 0.6250, validation loss 0.5000, accuracy "
+            "75.50 +- 3.04 %");
 }
 
 TEST(Reporter, WithoutValidationTheCellsSaySo) {
@@ -52,8 +67,7 @@ TEST(Reporter, WithoutValidationTheCellsSaySo) {
   record.training.has_accuracy = false;
   result.epochs = {record};
   EXPECT_EQ(split_lines(epoch_table(result)).at(1),
-            "    1      1.2500               -                -"
-            "                    -      1600     0:40");
+            "    1    1.2500       -         -          -      1600     0:40");
 }
 
 TEST(Reporter, TheResultIsOneLine) {

@@ -36,8 +36,12 @@ std::size_t distance(const std::string& a, const std::string& b) {
 template <class T>
 std::optional<T> parse(const std::string& text) {
   T value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  if (text.size() > 1 && *begin == '+' && begin[1] != '-') {
+    ++begin;  // from_chars() takes no plus
+  }
+  const auto [stop, error] = std::from_chars(begin, end, value);
   if (error != std::errc() || stop != end || text.empty()) {
     return std::nullopt;
   }
@@ -53,17 +57,30 @@ std::string fixed(double value, int decimals) {
                             std::chars_format::fixed, decimals));
 }
 
+std::string readable(double value, int decimals) {
+  if (std::isnan(value)) {
+    return "nan";  // without a sign
+  }
+  if (std::abs(value) < 1e4 || std::isinf(value)) {
+    return fixed(value, decimals);
+  }
+  Buffer buffer;
+  return finish(
+      buffer, std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                            std::chars_format::scientific, 2));
+}
+
 std::string shortest(double value) {
   Buffer buffer;
   return finish(buffer, std::to_chars(buffer.data(),
                                       buffer.data() + buffer.size(), value));
 }
 
-std::string compact(double value) {
+std::string compact(double value, int digits) {
   Buffer buffer;
   return finish(
       buffer, std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                            std::chars_format::general, 4));
+                            std::chars_format::general, digits));
 }
 
 std::string clock_time(double seconds) {

@@ -10,11 +10,14 @@ namespace mjolnir::train::detail {
 /** `value` with that many decimals, "1234.50"; the locale plays no part. */
 std::string fixed(double value, int decimals);
 
+/** The same below 10,000, "1.23e+30" above; a NaN is "nan". */
+std::string readable(double value, int decimals);
+
 /** The shortest text that reads back as the same double; "nan", "inf". */
 std::string shortest(double value);
 
-/** `value` to four significant digits, without trailing zeros: "0.00123". */
-std::string compact(double value);
+/** `value` to some significant digits, without trailing zeros: "0.00123". */
+std::string compact(double value, int digits = 4);
 
 /** "1:05" or "2:00:09"; "--:--" for a negative or non-finite time. */
 std::string clock_time(double seconds);

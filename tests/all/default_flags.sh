@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Every --model learns Fashion-MNIST with the default flags: the small ones in
+# an epoch, the deep ones in their first steps. Each optimizer's defaults too.
+set -euo pipefail
+train=$2/examples/train_resnet
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+
+# learns PERCENT FLAG...: one epoch, to at least that test accuracy
+learns() {
+  local least=$1 accuracy
+  shift
+  "$train" --epochs 1 --out "$scratch/run" "$@" >"$scratch/out" 2>"$scratch/err" || {
+    echo "$*: exit code $?"
+    tail -n 3 "$scratch/err"
+    exit 1
+  }
+  accuracy=$(awk '/^test accuracy/ { print $3 }' "$scratch/out")
+  rm -r "$scratch/run"
+  echo "$*: $accuracy %"
+  awk -v a="$accuracy" -v b="$least" 'BEGIN { exit !(a >= b) }' || {
+    echo "$*: less than $least %"
+    exit 1
+  }
+}
+
+for optimizer in thor sgd adamw; do
+  learns 75 --model mlp --optimizer "$optimizer"
+  learns 75 --model lenet5 --optimizer "$optimizer"
+done
+learns 80 --model resnet8
+# The same shape of network in small, on made-up images.
+for model in resnet20 resnet32 resnet44 resnet56 resnet110 resnet18; do
+  learns 15 --model "$model" --data synthetic --width 8
+done
