@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Turns <out>/runs.csv of run.py into docs/convergence.md's tables and plots.
+"""Turns <out>/runs.csv of run.py, and <out>/steps.csv of time_steps.py, into
+docs/convergence.md's tables and plots.
 
     bench/convergence/report.py [--out build/convergence] [--docs docs]
 
@@ -11,7 +12,7 @@ import argparse
 import csv
 import os
 from collections import defaultdict
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 
 METHODS = ["sgd", "adamw", "thor"]
 COLORS = {"sgd": "#1f77b4", "adamw": "#2ca02c", "thor": "#d62728"}
@@ -31,6 +32,17 @@ def read(path):
         if row["status"] != "completed":
             row["validation_loss"] = float("inf")
     return rows
+
+
+def read_step_times(path):
+    """Seconds of a step by (task, method): the median over the rounds."""
+    times = defaultdict(list)
+    if os.path.exists(path):
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file):
+                times[row["task"], row["method"]].append(
+                    float(row["seconds_per_step"]))
+    return {key: median(values) for key, values in times.items()}
 
 
 def groups_of(rows, task):
@@ -60,7 +72,31 @@ def spread(values):
     return stdev(values) if len(values) > 1 else 0.0
 
 
-def summary(task, groups, target):
+def ratio(value, to):
+    return f"{value / to:.2f}"
+
+
+def headline(task, groups, target, step_time):
+    """Each method's shortest length that reaches the target, against Sgd's."""
+    lines = ["| method | epochs | steps / Sgd's | seconds / Sgd's "
+             "| operations / Sgd's |", "|---|---|---|---|---|"]
+    cost = {}
+    for method in METHODS:
+        first = first_length(groups, method, target)
+        if first is None:
+            lines.append(f"| {NAMES[method]} | not reached | - | - | - |")
+            continue
+        rows = groups[method, first]
+        steps = rows[0]["steps"]
+        cost[method] = (steps, steps * step_time.get((task, method), 0.0),
+                        mean(r["flops"] for r in rows))
+        ratios = " | ".join(ratio(mine, other) if other else "-"
+                            for mine, other in zip(cost[method], cost["sgd"]))
+        lines.append(f"| {NAMES[method]} | {first} | {ratios} |")
+    return "\n".join(lines)
+
+
+def summary(task, groups, target, step_time):
     lines = [f"### {task}: target validation loss {target:.4f}", "",
              "| method | epochs | learning rate | damping | validation loss "
              "| accuracy % | steps | seconds | TFLOP | cos |",
@@ -80,7 +116,7 @@ def summary(task, groups, target):
                 f"| {mean(losses):.4f} +- {spread(losses):.4f} "
                 f"| {accuracy} "
                 f"| {rows[0]['steps']} "
-                f"| {mean(r['seconds'] for r in rows):.0f} "
+                f"| {rows[0]['steps'] * step_time.get((task, m), 0):.0f} "
                 f"| {mean(r['flops'] for r in rows) / 1e12:.1f} "
                 f"| {mean(r['cosine'] for r in rows):.2f} |")
     return "\n".join(lines)
@@ -160,10 +196,12 @@ def main():
     parser.add_argument("--docs", default="docs")
     options = parser.parse_args()
     rows = read(os.path.join(options.out, "runs.csv"))
+    step_time = read_step_times(os.path.join(options.out, "steps.csv"))
     for task in dict.fromkeys(row["task"] for row in rows):
         groups = groups_of(rows, task)
         target = target_of(groups)
-        print(summary(task, groups, target), "\n\nEvery run:\n",
+        print(headline(task, groups, target, step_time), "\n")
+        print(summary(task, groups, target, step_time), "\n\nEvery run:\n",
               sep="\n")
         print(every_run(rows, task), "\n")
         path = os.path.join(options.docs, f"convergence-{task}.svg")

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Times the training step of every method of docs/convergence-protocol.md.
+
+    bench/convergence/time_steps.py [--program build/bench/convergence/convergence]
+                                    [--out build/convergence] [--rounds 3]
+                                    [--mnist FOLDER]
+
+On a machine that does nothing else: one epoch of each method in turn, with all
+threads, several rounds. Writes <out>/steps.csv, a row a run, and prints the
+medians as ratios to Sgd's step of the same task. Thor's step contains its
+share of the refreshes. Needs the Python standard library.
+"""
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from statistics import median
+
+from run import FIELDS, FREQUENCY, TRIALS, WEIGHT_DECAY
+
+
+def one_epoch(options, task, method):
+    """Seconds of a step, averaged over an epoch of training."""
+    rate, damping = TRIALS[task][method][0]
+    command = [
+        options.program, "--task", task, "--method", method, "--epochs", "1",
+        "--learning-rate", repr(rate), "--damping", repr(damping),
+        "--frequency", str(FREQUENCY), "--weight-decay",
+        repr(WEIGHT_DECAY[task][method]),
+    ]
+    if task == "autoencoder" and options.mnist:
+        command += ["--data-dir", options.mnist]
+    # Threads that sleep early: see docs/training.md.
+    environment = {"GOMP_SPINCOUNT": "1000", **os.environ}
+    line = subprocess.run(command, check=True, capture_output=True, text=True,
+                          env=environment).stdout.strip()
+    row = dict(zip(FIELDS[1:], line.split(",")))
+    return float(row["seconds"]) / int(row["steps"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--program",
+                        default="build/bench/convergence/convergence")
+    parser.add_argument("--out", default="build/convergence")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--mnist", default="", help="folder of MNIST's files")
+    options = parser.parse_args()
+    os.makedirs(options.out, exist_ok=True)
+    times = defaultdict(list)
+    with open(os.path.join(options.out, "steps.csv"), "w",
+              newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["task", "method", "round", "seconds_per_step"])
+        for number in range(1, options.rounds + 1):
+            for task, methods in TRIALS.items():
+                for method in methods:
+                    seconds = one_epoch(options, task, method)
+                    times[task, method].append(seconds)
+                    writer.writerow([task, method, number, f"{seconds:.6f}"])
+                    file.flush()
+    for (task, method), values in times.items():
+        ratio = median(values) / median(times[task, "sgd"])
+        print(f"{task} {method}: {ratio:.2f} of a step of Sgd")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
