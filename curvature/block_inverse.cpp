@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "core/detail/dispatch.h"
+#include "core/detail/finite.h"
 #include "core/detail/lapack.h"
 #include "curvature/detail/balance.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 struct Piece {
   InversionJob* job;
-  const FactorBlock* block;
+  const FactorBlock* block;  ///< Null: the whole of a diagonal.
   linalg::Status status = linalg::Status::Ok;
 };
 
@@ -36,6 +37,23 @@ void copy_block(const InversionJob& job, const FactorBlock& block, T* out) {
   }
 }
 
+/** out (n) = 1 / (scale factor + diagonal), of a factor (n). */
+template <class T>
+linalg::Status invert_diagonal(const InversionJob& job, T* out) {
+  const T* factor = job.factor.data<T>();
+  const T scale = static_cast<T>(job.scale);
+  const T diagonal = static_cast<T>(job.diagonal);
+  const std::int64_t n = job.factor.numel();
+  for (std::int64_t i = 0; i < n; ++i) out[i] = scale * factor[i] + diagonal;
+  if (!detail::all_finite(out, n)) return linalg::Status::NotFinite;
+  if (n > 0 && !(*std::min_element(out, out + n) > T{0})) {
+    return linalg::Status::NotPositiveDefinite;
+  }
+  for (std::int64_t i = 0; i < n; ++i) out[i] = T{1} / out[i];
+  return detail::all_finite(out, n) ? linalg::Status::Ok
+                                    : linalg::Status::Singular;
+}
+
 }  // namespace
 
 std::vector<FactorBlock> cut_blocks(std::int64_t n, std::int64_t split) {
@@ -51,6 +69,7 @@ std::vector<FactorBlock> cut_blocks(std::int64_t n, std::int64_t split) {
 }
 
 Tensor BlockInverse::dense() const {
+  if (diagonal) return values.clone();
   const std::int64_t n = size();
   const Tensor matrix = Tensor::zeros({n, n}, values.options());
   dispatch_float("block_inverse", values.dtype(), [&](auto tag) {
@@ -71,6 +90,10 @@ void invert(std::vector<InversionJob>& jobs) {
   std::vector<Piece> pieces;
   std::vector<double> costs;
   for (InversionJob& job : jobs) {
+    if (job.inverse->diagonal) {
+      pieces.push_back({&job, nullptr});
+      costs.push_back(static_cast<double>(job.factor.numel()));
+    }
     for (const FactorBlock& block : job.inverse->blocks) {
       pieces.push_back({&job, &block});
       const auto size = static_cast<double>(block.size);
@@ -82,7 +105,12 @@ void invert(std::vector<InversionJob>& jobs) {
     const InversionJob& job = *piece.job;
     dispatch_float("block_inverse", job.factor.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      T* out = job.inverse->values.mutable_data<T>() + piece.block->offset;
+      T* out = job.inverse->values.mutable_data<T>();
+      if (piece.block == nullptr) {
+        piece.status = invert_diagonal<T>(job, out);
+        return;
+      }
+      out += piece.block->offset;
       copy_block<T>(job, *piece.block, out);
       piece.status = detail::invert_spd<T>(out, piece.block->size,
                                            static_cast<T>(job.diagonal));

@@ -11,235 +11,207 @@
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
-#include "core/detail/finite.h"
+#include "core/detail/number.h"
 #include "curvature/detail/apply.h"
+#include "curvature/detail/label.h"
 
 namespace mjolnir {
 namespace {
 
 constexpr const char* op = "kronecker";
 
-bool is_finite(const Tensor& x) {
-  return dispatch_float(op, x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    return detail::all_finite_parallel(x.data<T>(), x.numel());
-  });
+Tensor checked_weight(const std::string& name, const CurvatureSource& source) {
+  const Tensor weight = source.curvature_weight();
+  if (!source.has_factors()) {
+    throw ValueError("[kronecker] " + detail::label(name) + " has no factors");
+  }
+  check_floating(op, weight);
+  const bool image = source.curvature_kind() == CurvatureKind::Conv2d;
+  check_rank(op, "the weight", weight, image ? 4 : 2);
+  if (image && weight.layout() != Layout::ChannelsLast &&
+      !weight_order(weight.size(1), weight.size(2), weight.size(3)).empty()) {
+    throw ValueError("[kronecker] the weight of " + detail::label(name) +
+                     " is row-major; convert it with "
+                     "to(Layout::ChannelsLast)");
+  }
+  return weight;
 }
 
-/** average = rho average + (1 - rho) scale sum. */
-void blend(const Tensor& average, const Tensor& sum, double rho, double scale) {
-  dispatch_float(op, sum.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    T* to = average.mutable_data<T>();
-    const T* from = sum.data<T>();
-    const T keep = static_cast<T>(rho);
-    const T gain = static_cast<T>((1.0 - rho) * scale);
-    parallel_for(sum.numel(), std::int64_t{1} << 15,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t i = begin; i < end; ++i) {
-                     to[i] = keep * to[i] + gain * from[i];
-                   }
-                 });
-  });
+FactorOptions shared_options(const Tensor& weight,
+                             const KroneckerOptions& options) {
+  FactorOptions factor;
+  factor.split_dim = options.split_dim;
+  factor.running_average = options.running_average;
+  factor.dtype = weight.dtype();
+  return factor;
 }
 
-struct Diagonal {
-  double mean = 0.0;
-  double largest = 0.0;
-};
+/** A: (D,D) of what a row of the weight is multiplied by; (V) of ids. */
+FactorOptions options_of_a(const CurvatureSource& source,
+                           const KroneckerOptions& options) {
+  const Tensor weight = source.curvature_weight();
+  FactorOptions factor = shared_options(weight, options);
+  factor.size = weight.size(1);
+  if (source.curvature_kind() == CurvatureKind::Embedding) {
+    factor.size = weight.size(0);
+    factor.diagonal = true;
+  } else if (source.curvature_kind() == CurvatureKind::Conv2d) {
+    factor.size *= weight.size(2) * weight.size(3);
+    factor.order = weight_order(weight.size(1), weight.size(2), weight.size(3));
+  }
+  return factor;
+}
 
-Diagonal diagonal_of(const Tensor& matrix, double scale) {
-  const std::int64_t n = matrix.size(0);
-  Diagonal d;
-  dispatch_float(op, matrix.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const T* x = matrix.data<T>();
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double value = scale * double{x[i * n + i]};
-      d.mean += value / static_cast<double>(n);
-      d.largest = std::max(d.largest, value);
-    }
-  });
-  return d;
+/** G: (C_out,C_out), or (E,E) of an embedding. */
+FactorOptions options_of_g(const CurvatureSource& source,
+                           const KroneckerOptions& options) {
+  const Tensor weight = source.curvature_weight();
+  FactorOptions factor = shared_options(weight, options);
+  factor.size =
+      weight.size(source.curvature_kind() == CurvatureKind::Embedding ? 1 : 0);
+  return factor;
 }
 
 }  // namespace
 
 KroneckerBlock::KroneckerBlock(std::string name, const CurvatureSource& source,
                                const KroneckerOptions& options)
-    : options_(options), dtype_(DType::F32), ladder_(name) {
-  const Tensor weight = source.curvature_weight();
-  const CurvatureKind kind = source.curvature_kind();
-  if (kind == CurvatureKind::Embedding || !source.has_factors()) {
-    throw ValueError("[kronecker] layer " + name + " has no dense factors");
-  }
-  check_floating(op, weight);
-  dtype_ = weight.dtype();
-  if (kind == CurvatureKind::Conv2d) {
-    check_rank(op, "a convolution's weight", weight, 4);
-    a_.order = weight_order(weight.size(1), weight.size(2), weight.size(3));
-    if (!a_.order.empty() && weight.layout() != Layout::ChannelsLast) {
-      throw ValueError("[kronecker] the weight of layer " + name +
-                       " is row-major; convert it with "
-                       "to(Layout::ChannelsLast)");
-    }
-  }
-  g_.size = weight.size(0);
-  a_.size = g_.size == 0 ? 0 : weight.numel() / g_.size;
+    : damping_split_(options.damping_split),
+      a_is_left_(source.curvature_kind() == CurvatureKind::Embedding),
+      dtype_(checked_weight(name, source).dtype()),
+      a_(options_of_a(source, options)),
+      g_(options_of_g(source, options)),
+      ladder_(name) {
   state_.name = std::move(name);
-  // All memory now, so that no refresh finds less of it than the first.
-  for (Factor* f : {&a_, &g_}) {
-    f->inverse = new_inverse(*f);
-    f->next = new_inverse(*f);
-    if (options_.running_average > 0.0) {
-      f->average = Tensor::zeros({f->size, f->size}, {dtype_});
-    }
-  }
 }
 
-BlockInverse KroneckerBlock::new_inverse(const Factor& factor) const {
-  BlockInverse inverse;
-  inverse.blocks = cut_blocks(factor.size, options_.split_dim);
-  // Whole factors stay in storage order; blocks are cut in weight order.
-  if (inverse.blocks.size() > 1) inverse.order = factor.order;
-  std::int64_t count = 0;
-  for (const FactorBlock& b : inverse.blocks) count += b.size * b.size;
-  inverse.values = Tensor::empty({count}, {dtype_, Layout::RowMajor});
-  return inverse;
+const BlockInverse& KroneckerBlock::left() const noexcept {
+  return a_is_left_ ? a_.inverse() : g_.inverse();
 }
 
-void KroneckerBlock::take_factor(Factor& factor, const Tensor& sum,
-                                 double scale) {
-  check_shape(op, "a factor", sum, {factor.size, factor.size});
-  factor.current = sum;
-  factor.scale = scale;
-  if (options_.running_average > 0.0) {
-    blend(factor.average, sum, averaged_ ? options_.running_average : 0.0,
-          scale);
-    factor.current = factor.average;
-    factor.scale = 1.0;
-  }
+const BlockInverse& KroneckerBlock::right() const noexcept {
+  return a_is_left_ ? g_.inverse() : a_.inverse();
 }
 
-void KroneckerBlock::take(const FactorSums& sums, double gradient_scale,
-                          double damping, long step) {
+void KroneckerBlock::check(const FactorSums& sums) const {
   if (sums.positions_a != sums.positions_g || sums.positions_a == 0) {
     throw ValueError(
-        "[kronecker] layer " + name() + " has " +
+        "[kronecker] " + detail::label(name()) + " has " +
         std::to_string(sums.positions_a) + " positions in A and " +
         std::to_string(sums.positions_g) +
         " in G; save_gradient() by hand needs the matching inputs");
   }
+  a_.check(sums.a);
+  g_.check(sums.g);
+}
+
+void KroneckerBlock::take(const FactorSums& sums, double gradient_scale,
+                          double damping, long step) {
+  check(sums);
   const double count = static_cast<double>(sums.positions_a);
-  positions_ = sums.positions_per_sample;
-  finite_ = true;
-  for (const auto& [label, sum] : {std::make_pair("factor A", sums.a),
-                                   std::make_pair("factor G", sums.g)}) {
-    if (is_finite(sum)) continue;
-    ladder_.not_finite(step, label);
-    finite_ = false;
-  }
+  const double scale_a = 1.0 / count;
+  const double scale_g = gradient_scale / count;
+  const bool a_is_finite = a_.accepts(sums.a, scale_a);
+  const bool g_is_finite = g_.accepts(sums.g, scale_g);
+  if (!a_is_finite) ladder_.not_finite(step, "factor A");
+  if (!g_is_finite) ladder_.not_finite(step, "factor G");
   state_.ladder = ladder_.counts();
-  if (!finite_) {
-    a_.mean = g_.mean = std::nan("");
-    return;
-  }
-  take_factor(a_, sums.a, 1.0 / count);
-  take_factor(g_, sums.g, gradient_scale / count);
-  averaged_ = true;
-  const Diagonal a = diagonal_of(a_.current, a_.scale);
-  const Diagonal g = diagonal_of(g_.current, g_.scale);
-  state_.mean_a = a_.mean = a.mean;
-  state_.mean_g = g_.mean = g.mean;
-  state_.damping = split_damping(options_.damping_split, damping, positions_,
-                                 a.mean, g.mean);
-  if (state_.damping.clamped) {
+  finite_ = a_is_finite && g_is_finite;
+  if (!finite_) return;
+  positions_ = sums.positions_per_sample;
+  a_.take(sums.a, scale_a);
+  g_.take(sums.g, scale_g);
+  damping_ =
+      split_damping(damping_split_, damping, positions_, a_.mean(), g_.mean());
+  if (damping_.clamped) {
     emit(Severity::Warning, "damping",
-         "layer " + name() + ", step " + std::to_string(step) +
-             ": pi met its bound and is now " +
-             std::to_string(state_.damping.pi));
+         detail::label(name()) + ", step " + std::to_string(step) +
+             ": pi met its bound and is now " + detail::number(damping_.pi));
   }
-  a_.damping = std::max(state_.damping.a, damping_floor(dtype_, a.largest));
-  g_.damping = std::max(state_.damping.g, damping_floor(dtype_, g.largest));
+  a_.set_damping(damping_.a);
+  g_.set_damping(damping_.g);
 }
 
 double KroneckerBlock::diagonal(const Factor& factor, Ladder::Side side) const {
-  return factor.damping * ladder_.factor(side);
+  return factor.damping() * ladder_.factor(side);
 }
 
 void refresh(const std::vector<KroneckerBlock*>& blocks, long step) {
   struct Side {
     KroneckerBlock* block;
-    KroneckerBlock::Factor* factor;
+    Factor* factor;
     Ladder::Side side;
     bool raised = false;
+    bool failed = false;
   };
   std::vector<Side> sides;
-  std::vector<KroneckerBlock*> failed;
   for (KroneckerBlock* b : blocks) {
     if (!b->finite_) continue;
     sides.push_back({b, &b->a_, Ladder::Side::A});
     sides.push_back({b, &b->g_, Ladder::Side::G});
   }
-  while (!sides.empty()) {
+  std::vector<Side*> pending;
+  for (Side& s : sides) pending.push_back(&s);
+  while (!pending.empty()) {
     std::vector<InversionJob> jobs;
-    for (const Side& s : sides) {
-      InversionJob job;
-      job.factor = s.factor->current;
-      job.scale = s.factor->scale;
-      job.diagonal = s.block->diagonal(*s.factor, s.side);
-      job.inverse = &s.factor->next;
-      jobs.push_back(std::move(job));
+    for (const Side* s : pending) {
+      jobs.push_back(s->factor->job(s->block->diagonal(*s->factor, s->side)));
     }
     invert(jobs);
-    std::vector<Side> again;
-    for (std::size_t i = 0; i < sides.size(); ++i) {
-      Side& s = sides[i];
+    std::vector<Side*> again;
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+      Side& s = *pending[i];
       Ladder& ladder = s.block->ladder_;
       const linalg::Status status = jobs[i].status;
-      if (status == linalg::Status::Ok) {
-        if (!s.raised) ladder.relax(s.side);
-      } else if (status == linalg::Status::NotFinite) {
+      if (status == linalg::Status::Ok) continue;
+      if (status == linalg::Status::NotFinite) {
         ladder.not_finite(step, "a damped factor");
-        failed.push_back(s.block);
+        s.failed = true;
       } else if (ladder.raise(s.side, step, linalg::name_of(status))) {
         s.raised = true;
-        again.push_back(s);
+        again.push_back(&s);
       } else {
-        failed.push_back(s.block);
+        s.failed = true;
       }
     }
-    sides.swap(again);
+    pending.swap(again);
   }
   for (KroneckerBlock* b : blocks) {
-    const bool lost =
-        std::find(failed.begin(), failed.end(), b) != failed.end();
-    b->finish(b->finite_ && !lost, step);
+    const auto lost = [b](const Side& s) { return s.block == b && s.failed; };
+    const bool good =
+        b->finite_ && std::none_of(sides.begin(), sides.end(), lost);
+    b->finish(good, step);
+    if (!good) continue;
+    for (const Side& s : sides) {
+      if (s.block == b && !s.raised) b->ladder_.relax(s.side);
+    }
   }
 }
 
 void KroneckerBlock::finish(bool inverted, long step) {
   if (inverted) {
+    a_.accept();
+    g_.accept();
+    state_.positions = positions_;
+    state_.mean_a = a_.mean();
+    state_.mean_g = g_.mean();
+    state_.damping = damping_;
     state_.damping.a = diagonal(a_, Ladder::Side::A);
     state_.damping.g = diagonal(g_, Ladder::Side::G);
-    std::swap(a_.inverse, a_.next);
-    std::swap(g_.inverse, g_.next);
-    state_.positions = positions_;
     state_.preconditioner = Preconditioner::Inverse;
     state_.last_refresh = step;
     ++state_.refreshes;
   } else if (state_.preconditioner == Preconditioner::Inverse) {
     ladder_.keep(step);
   } else {
-    scalar_ = positions_ * (a_.mean + state_.damping.a) *
-              (g_.mean + state_.damping.g);
-    const bool usable = std::isfinite(scalar_) && scalar_ > 0.0;
+    scalar_ = positions_ * (a_.mean() + damping_.a) * (g_.mean() + damping_.g);
+    const bool usable = finite_ && std::isfinite(scalar_) && scalar_ > 0.0;
     state_.preconditioner =
         usable ? Preconditioner::Scalar : Preconditioner::None;
     if (usable) ladder_.use_scalar(step, scalar_);
   }
-  // The sums belong to the observer: keep no handle on them.
-  a_.current = g_.current = Tensor();
+  a_.done();
+  g_.done();
   state_.ladder = ladder_.counts();
 }
 
@@ -249,21 +221,22 @@ void KroneckerBlock::skip(long step, const std::string& why) {
 }
 
 double KroneckerBlock::cost() const noexcept {
-  const auto rows = static_cast<double>(g_.size);
-  const auto columns = static_cast<double>(a_.size);
-  if (state_.preconditioner != Preconditioner::Inverse) return rows * columns;
-  double cost = 0.0;
-  for (const FactorBlock& b : a_.inverse.blocks) {
+  const auto rows = static_cast<double>(left().size());
+  const auto columns = static_cast<double>(right().size());
+  double cost = rows * columns;
+  if (state_.preconditioner != Preconditioner::Inverse) return cost;
+  for (const FactorBlock& b : right().blocks) {
     cost += 2.0 * rows * static_cast<double>(b.size * b.size);
   }
-  for (const FactorBlock& b : g_.inverse.blocks) {
+  for (const FactorBlock& b : left().blocks) {
     cost += 2.0 * columns * static_cast<double>(b.size * b.size);
   }
   return cost;
 }
 
 std::int64_t KroneckerBlock::scratch_bytes() const noexcept {
-  return 2 * g_.size * a_.size * static_cast<std::int64_t>(size_of(dtype_));
+  return 2 * left().size() * right().size() *
+         static_cast<std::int64_t>(size_of(dtype_));
 }
 
 Tensor KroneckerBlock::precondition(const Tensor& gradient,
@@ -283,8 +256,8 @@ void KroneckerBlock::precondition(const Tensor& gradient, double scale,
     T* y = out.mutable_data<T>();
     if (state_.preconditioner == Preconditioner::Inverse) {
       detail::apply_inverses<T>(
-          g_.inverse, a_.inverse, static_cast<T>(scale / state_.positions), x,
-          y, reinterpret_cast<T*>(scratch.mutable_data<std::uint8_t>()));
+          left(), right(), static_cast<T>(scale / state_.positions), x, y,
+          reinterpret_cast<T*>(scratch.mutable_data<std::uint8_t>()));
     } else {
       const T factor = static_cast<T>(scale / scalar_);
       for (std::int64_t i = 0; i < out.numel(); ++i) y[i] = factor * x[i];
@@ -292,57 +265,26 @@ void KroneckerBlock::precondition(const Tensor& gradient, double scale,
   });
 }
 
-Tensor KroneckerBlock::in_weight_order(const Factor& factor) const {
-  if (state_.last_refresh < 0) return {};
-  const Tensor dense = factor.inverse.dense();
-  if (factor.order.empty() || !factor.inverse.order.empty()) return dense;
-  const Tensor sorted = Tensor::empty_like(dense);
-  dispatch_float(op, dtype_, [&](auto tag) {
-    using T = decltype(tag);
-    const auto n = static_cast<std::size_t>(factor.size);
-    const T* from = dense.data<T>();
-    T* to = sorted.mutable_data<T>();
-    for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t j = 0; j < n; ++j) {
-        to[i * n + j] = from[static_cast<std::size_t>(factor.order[i]) * n +
-                             static_cast<std::size_t>(factor.order[j])];
-      }
-    }
-  });
-  return sorted;
+Tensor KroneckerBlock::inverse_a() const {
+  return state_.last_refresh < 0 ? Tensor() : a_.inverse_in_weight_order();
 }
 
-Tensor KroneckerBlock::inverse_a() const { return in_weight_order(a_); }
-Tensor KroneckerBlock::inverse_g() const { return in_weight_order(g_); }
-
-void KroneckerBlock::put(Factor& factor, const Tensor& inverse) const {
-  check_shape(op, "an inverse", inverse, {factor.size, factor.size});
-  const Tensor given = inverse.to(dtype_);
-  dispatch_float(op, dtype_, [&](auto tag) {
-    using T = decltype(tag);
-    const std::vector<std::int64_t>& order = factor.order;
-    const bool to_storage = !order.empty() && factor.inverse.order.empty();
-    const T* from = given.data<T>();
-    T* values = factor.inverse.values.mutable_data<T>();
-    for (const FactorBlock& b : factor.inverse.blocks) {
-      for (std::int64_t i = 0; i < b.size; ++i) {
-        for (std::int64_t j = 0; j < b.size; ++j) {
-          const T x = from[(b.begin + i) * factor.size + b.begin + j];
-          const std::int64_t row =
-              to_storage ? order[static_cast<std::size_t>(i)] : i;
-          const std::int64_t column =
-              to_storage ? order[static_cast<std::size_t>(j)] : j;
-          values[b.offset + row * b.size + column] = x;
-        }
-      }
-    }
-  });
+Tensor KroneckerBlock::inverse_g() const {
+  return state_.last_refresh < 0 ? Tensor() : g_.inverse_in_weight_order();
 }
 
 void KroneckerBlock::set_inverses(const Tensor& a, const Tensor& g,
                                   double positions, long step) {
-  put(a_, a);
-  put(g_, g);
+  if (!(positions > 0.0) || !std::isfinite(positions)) {
+    throw ValueError(
+        "[kronecker] expected positions (T) above 0 and finite, "
+        "got " +
+        detail::number(positions));
+  }
+  a_.check(a);
+  g_.check(g);
+  a_.set_inverse(a);
+  g_.set_inverse(g);
   state_.positions = positions;
   state_.preconditioner = Preconditioner::Inverse;
   state_.last_refresh = step;

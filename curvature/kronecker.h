@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <mjolnir/core/tensor.h>
-#include <mjolnir/curvature/block_inverse.h>
 #include <mjolnir/curvature/damping.h>
+#include <mjolnir/curvature/factor.h>
 #include <mjolnir/curvature/ladder.h>
 #include <mjolnir/curvature/state.h>
 #include <mjolnir/layers/curvature.h>
@@ -26,20 +26,24 @@ struct KroneckerOptions {
 /**
  * One layer's Fisher block, F ~ T (G kron A) + lambda I, and how to divide by
  * it: g' = 1/T (G + s/pi I)^-1 g (A + pi s I)^-1 with s = sqrt(lambda / T), g
- * viewed as (C_out, D). Works on the storage order of the weight; see
- * docs/thor.md.
+ * viewed as (C_out, D). Of an embedding, g (V,E), A is a diagonal (V) and acts
+ * from the left, G (E,E) from the right. Works on the storage order of the
+ * weight; see docs/thor.md.
  */
 class KroneckerBlock {
  public:
   /** Throws ValueError for a layer without factors, or a convolution weight
-   * that is not ChannelsLast. */
+   * that is not ChannelsLast; ShapeError for a weight of another rank. */
   KroneckerBlock(std::string name, const CurvatureSource& source,
                  const KroneckerOptions& options);
 
+  /** Throws what take() throws, and changes nothing: ValueError if P_A and P_G
+   * differ or are 0, ShapeError for factors of another shape. */
+  void check(const FactorSums& sums) const;
   /**
    * Takes the window's sums: A = S_A / P, G = gradient_scale S_G / P, their
-   * running averages and their damping. Sums that are not finite are noted and
-   * change no average. Throws ValueError if P_A and P_G differ or are 0.
+   * running averages and their damping. What is not finite is noted and changes
+   * no average. Throws like check().
    */
   void take(const FactorSums& sums, double gradient_scale, double damping,
             long step);
@@ -62,46 +66,33 @@ class KroneckerBlock {
                     const Tensor& scratch) const;
   std::int64_t scratch_bytes() const noexcept;
 
-  /** The inverses in weight order (c,kh,kw), (D,D) and (C_out,C_out);
-   * undefined before the first refresh. */
+  /** The inverses in weight order (c,kh,kw), (D,D) and (C_out,C_out); of an
+   * embedding (V) and (E,E). Undefined before the first refresh. */
   Tensor inverse_a() const;
   Tensor inverse_g() const;
   /** Puts inverses in place, given in weight order, as a refresh would; only
-   * what lies in the diagonal blocks is used. Throws ShapeError. */
+   * what lies in the diagonal blocks is used. Throws ShapeError, and ValueError
+   * unless `positions` (T) is finite and above 0. */
   void set_inverses(const Tensor& a, const Tensor& g, double positions,
                     long step);
 
  private:
   friend void refresh(const std::vector<KroneckerBlock*>& blocks, long step);
 
-  /** One factor on its way to its inverse. */
-  struct Factor {
-    std::int64_t size = 0;
-    std::vector<std::int64_t> order;  ///< Weight order to storage order.
-    Tensor average;                   ///< If a running average is kept.
-    Tensor current;                   ///< What the next inversion reads,
-    double scale = 1.0;               ///< times this.
-    double mean = 0.0;                ///< Mean eigenvalue, scaled.
-    double damping = 0.0;             ///< Floor included.
-    BlockInverse inverse;
-    BlockInverse next;  ///< Where the next one is made; kept between refreshes.
-  };
-
-  BlockInverse new_inverse(const Factor& factor) const;
-  void take_factor(Factor& factor, const Tensor& sum, double scale);
   double diagonal(const Factor& factor, Ladder::Side side) const;
   void finish(bool inverted, long step);
-  Tensor in_weight_order(const Factor& factor) const;
-  void put(Factor& factor, const Tensor& inverse) const;
+  const BlockInverse& left() const noexcept;
+  const BlockInverse& right() const noexcept;
 
-  KroneckerOptions options_;
+  DampingSplit damping_split_;
+  bool a_is_left_;  ///< The rows of the weight belong to A, not to G.
   DType dtype_;
   Factor a_;
   Factor g_;
   bool finite_ = false;     ///< The sums last taken.
-  bool averaged_ = false;   ///< The averages hold something.
   double scalar_ = 0.0;     ///< Denominator of Preconditioner::Scalar.
-  double positions_ = 0.0;  ///< T of the sums last taken.
+  double positions_ = 0.0;  ///< T of the sums last taken,
+  FactorDamping damping_;   ///< and their damping, without floors.
   Ladder ladder_;
   LayerCurvature state_;
 };

@@ -5,6 +5,9 @@
 
 #include <mjolnir/core/events.h>
 
+#include "core/detail/number.h"
+#include "curvature/detail/label.h"
+
 namespace mjolnir {
 namespace {
 
@@ -20,7 +23,7 @@ const char* name_of(Ladder::Side side) {
 
 void Ladder::report(long step, const std::string& what) const {
   emit(Severity::Warning, "ladder",
-       "layer " + layer_ + ", step " + std::to_string(step) + ": " + what);
+       detail::label(layer_) + ", step " + std::to_string(step) + ": " + what);
 }
 
 double Ladder::factor(Side side) const noexcept {
@@ -60,7 +63,7 @@ void Ladder::keep(long step) {
 void Ladder::use_scalar(long step, double denominator) {
   ++counts_.scalar;
   report(step, "no inverse yet; the gradient is divided by " +
-                   std::to_string(denominator));
+                   detail::number(denominator));
 }
 
 void Ladder::skip(long step, const std::string& why) {

@@ -24,10 +24,11 @@ struct LadderCounts {
 /**
  * What happens to one layer when its factors cannot be inverted. A failed
  * Cholesky multiplies the diagonal added to that side by 10, at most three
- * times; a refresh that succeeds at once takes one factor of 10 back. Then the
- * last good inverse stays; without one the step is divided by a scalar; if
- * that scalar is useless the tensor is left alone. Every rung is counted and
- * emitted as an event of topic "ladder" with layer, step and reason.
+ * times; a good refresh takes one factor of 10 back from a side that needed no
+ * raising. Then the last good inverse stays; without one the step is divided
+ * by a scalar; if that scalar is useless the tensor is left alone. Every rung
+ * is counted and emitted as an event of topic "ladder" with layer, step and
+ * reason.
  */
 class Ladder {
  public:
@@ -41,7 +42,7 @@ class Ladder {
   void not_finite(long step, const std::string& what);
   /** One more factor of 10; false if there were three already. */
   bool raise(Side side, long step, const std::string& why);
-  /** A side was inverted without raising. */
+  /** A good refresh inverted a side without raising. */
   void relax(Side side) noexcept;
   void keep(long step);
   void use_scalar(long step, double denominator);

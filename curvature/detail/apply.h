@@ -8,46 +8,76 @@
 
 namespace mjolnir::detail {
 
-/**
- * out = scale G^-1 x A^-1, block by block.
- * x, out (rows, columns); g (rows, rows); a (columns, columns) in its order;
- * scratch (2, rows, columns), the second half used only with an order.
- */
+/** out (rows, columns) = scale L^-1 x (rows, columns), block by block. */
 template <class T>
-void apply_inverses(const BlockInverse& g, const BlockInverse& a, T scale,
-                    const T* x, T* out, T* scratch) {
-  const std::int64_t rows = g.size();
-  const std::int64_t columns = a.size();
-  const bool reordered = !a.order.empty();
-  T* product = scratch;
-  T* sorted = scratch + rows * columns;
-  if (reordered) {
-    for (std::int64_t i = 0; i < rows; ++i) {
+void apply_left(const BlockInverse& left, std::int64_t columns, T scale,
+                const T* x, T* out) {
+  const T* inverse = left.values.data<T>();
+  if (left.diagonal) {
+    for (std::int64_t i = 0; i < left.size(); ++i) {
+      const T factor = scale * inverse[i];
       for (std::int64_t j = 0; j < columns; ++j) {
-        sorted[i * columns + j] =
-            x[i * columns + a.order[static_cast<std::size_t>(j)]];
+        out[i * columns + j] = factor * x[i * columns + j];
       }
     }
-    x = sorted;
   }
-  for (const FactorBlock& b : g.blocks) {
-    // product (O,D) = G^-1 (O,O) x (O,D)
+  for (const FactorBlock& b : left.blocks) {
+    // out (O,D) = L^-1 (O,O) x (O,D)
     kernels::gemm<T>(false, false, b.size, columns, b.size, scale,
-                     g.values.data<T>() + b.offset, b.size,
-                     x + b.begin * columns, columns, T{0},
-                     product + b.begin * columns, columns);
+                     inverse + b.offset, b.size, x + b.begin * columns, columns,
+                     T{0}, out + b.begin * columns, columns);
   }
-  T* result = reordered ? sorted : out;
-  for (const FactorBlock& b : a.blocks) {
-    // result (O,D) = product (O,D) A^-1 (D,D)
-    kernels::gemm<T>(false, false, rows, b.size, b.size, T{1},
-                     product + b.begin, columns, a.values.data<T>() + b.offset,
-                     b.size, T{0}, result + b.begin, columns);
+}
+
+/** out (rows, columns) = x (rows, columns) R^-1, block by block. */
+template <class T>
+void apply_right(const BlockInverse& right, std::int64_t rows, const T* x,
+                 T* out) {
+  const T* inverse = right.values.data<T>();
+  const std::int64_t columns = right.size();
+  if (right.diagonal) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        out[i * columns + j] = x[i * columns + j] * inverse[j];
+      }
+    }
   }
-  if (!reordered) return;
+  for (const FactorBlock& b : right.blocks) {
+    // out (O,D) = x (O,D) R^-1 (D,D)
+    kernels::gemm<T>(false, false, rows, b.size, b.size, T{1}, x + b.begin,
+                     columns, inverse + b.offset, b.size, T{0}, out + b.begin,
+                     columns);
+  }
+}
+
+/**
+ * out = scale L^-1 x R^-1, block by block.
+ * x, out (rows, columns); left (rows, rows); right (columns, columns) in its
+ * order; scratch (2, rows, columns), the second half used only with an order.
+ */
+template <class T>
+void apply_inverses(const BlockInverse& left, const BlockInverse& right,
+                    T scale, const T* x, T* out, T* scratch) {
+  const std::int64_t rows = left.size();
+  const std::int64_t columns = right.size();
+  T* product = scratch;
+  if (right.order.empty()) {
+    apply_left(left, columns, scale, x, product);
+    apply_right(right, rows, product, out);
+    return;
+  }
+  T* sorted = scratch + rows * columns;
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < columns; ++j) {
-      out[i * columns + a.order[static_cast<std::size_t>(j)]] =
+      sorted[i * columns + j] =
+          x[i * columns + right.order[static_cast<std::size_t>(j)]];
+    }
+  }
+  apply_left(left, columns, scale, sorted, product);
+  apply_right(right, rows, product, sorted);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      out[i * columns + right.order[static_cast<std::size_t>(j)]] =
           sorted[i * columns + j];
     }
   }
