@@ -1,9 +1,9 @@
-#include <sstream>
-
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/shape.h>
 #include <mjolnir/layers/activations.h>
+
+#include "core/detail/number.h"
 
 namespace mjolnir {
 namespace {
@@ -33,9 +33,7 @@ std::unique_ptr<Module> LeakyReLU::clone() const {
 }
 
 std::string LeakyReLU::describe() const {
-  std::ostringstream text;
-  text << "LeakyReLU(slope=" << slope_ << ")";
-  return text.str();
+  return "LeakyReLU(slope=" + detail::number(slope_) + ")";
 }
 
 Tensor Softmax::operator()(const Tensor& x) { return softmax(x, axis_); }

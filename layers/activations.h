@@ -14,7 +14,7 @@ class Plain : public Module {
  public:
   std::unique_ptr<Module> clone() const override {
     auto copy = std::make_unique<Self>();
-    copy->train(training());
+    copy->copy_from(*this);
     return copy;
   }
 };

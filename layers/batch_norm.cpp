@@ -3,17 +3,20 @@
 #include <mjolnir/layers/batch_norm.h>
 #include <mjolnir/layers/window.h>
 
+#include "core/detail/number.h"
+
 namespace mjolnir {
 
 BatchNorm2d::BatchNorm2d(const BatchNorm2dOptions& options)
     : options_(options) {
+  require_floating("BatchNorm2d", options.dtype);
   require_at_least("BatchNorm2d", "channels", options.channels, 1);
   if (!(options.epsilon > 0))
     throw ValueError("[BatchNorm2d] expected epsilon > 0, got " +
-                     std::to_string(options.epsilon));
+                     detail::number(options.epsilon));
   if (!(options.momentum >= 0 && options.momentum <= 1))
     throw ValueError("[BatchNorm2d] expected momentum in [0,1], got " +
-                     std::to_string(options.momentum));
+                     detail::number(options.momentum));
   const Shape shape{options.channels};
   weight = Tensor::ones(shape, {options.dtype});
   bias = Tensor::zeros(shape, {options.dtype});

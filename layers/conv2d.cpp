@@ -19,6 +19,7 @@ void require_divisor(const char* layer, const char* argument,
 
 Conv2d::Conv2d(const char* layer, const Conv2dOptions& options)
     : options_(options) {
+  require_floating(layer, options.dtype);
   require_at_least(layer, "in", options.in, 1);
   require_at_least(layer, "out", options.out, 1);
   require_at_least(layer, "groups", options.groups, 1);

@@ -48,12 +48,6 @@ Padding checked_padding(const Conv2dThorOptions& options) {
   return padding;
 }
 
-void require_pair(const char* argument, const Pair& value) {
-  if (value.h < 1 || value.w < 1)
-    throw ValueError("[Conv2dThor] expected " + std::string(argument) +
-                     " >= 1, got " + value.str());
-}
-
 void require_divisible(const char* argument, std::int64_t value,
                        std::int64_t group) {
   if (value % group != 0)
@@ -66,9 +60,9 @@ void require_divisible(const char* argument, std::int64_t value,
 Conv2dOptions checked(const Conv2dThorOptions& options) {
   require_at_least("Conv2dThor", "in_channels", options.in_channels, 1);
   require_at_least("Conv2dThor", "out_channels", options.out_channels, 1);
-  require_pair("kernel_size", options.kernel_size);
-  require_pair("stride", options.stride);
-  require_pair("dilation", options.dilation);
+  require_pair("Conv2dThor", "kernel_size", options.kernel_size);
+  require_pair("Conv2dThor", "stride", options.stride);
+  require_pair("Conv2dThor", "dilation", options.dilation);
   require_at_least("Conv2dThor", "group", options.group, 1);
   require_divisible("in_channels", options.in_channels, options.group);
   require_divisible("out_channels", options.out_channels, options.group);
@@ -98,12 +92,15 @@ void pad_same(std::int64_t n, std::int64_t kernel, std::int64_t stride,
 
 }  // namespace
 
-PadModeArgument::PadModeArgument(const char* name) : mode_(mode_of(name)) {}
+PadModeArgument::PadModeArgument(const char* name)
+    : mode_(mode_of(name == nullptr ? "a null pointer" : name)) {}
 PadModeArgument::PadModeArgument(const std::string& name)
     : mode_(mode_of(name)) {}
 
 Conv2dThor::Conv2dThor(const Conv2dThorOptions& options)
     : Conv2d("Conv2dThor", checked(options)), thor_options_(options) {
+  // A clone copies values: a tensor given to start from need not live on.
+  thor_options_.weight_init = thor_options_.bias_init = "zeros";
   if (has_factors())
     enable_factors(std::make_shared<KroneckerObserver>(Collect::Factors));
 }

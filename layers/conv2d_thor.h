@@ -22,7 +22,7 @@ enum class PadMode : std::uint8_t {
 class PadModeArgument {
  public:
   PadModeArgument(PadMode mode) : mode_(mode) {}
-  /** Throws ValueError, naming Conv2dThor, for any other string. */
+  /** Throws ValueError, naming Conv2dThor, for any other string, or none. */
   PadModeArgument(const char* name);
   PadModeArgument(const std::string& name);
   operator PadMode() const noexcept { return mode_; }
@@ -47,7 +47,7 @@ class ThorPadding {
 struct Conv2dThorOptions {
   std::int64_t in_channels = 0;   ///< At least 1.
   std::int64_t out_channels = 0;  ///< At least 1.
-  Pair kernel_size = 1;
+  Pair kernel_size = 0;           ///< At least 1; must be given.
   Pair stride = 1;
   PadModeArgument pad_mode = PadMode::Same;
   ThorPadding padding = 0;  ///< Only with PadMode::Pad.

@@ -93,7 +93,15 @@ const std::shared_ptr<FactorObserver>& CurvatureSource::factors()
   return state_ ? state_->factors : none;
 }
 
+void CurvatureSource::require_factors(const char* call) const {
+  if (has_factors()) return;
+  throw ValueError("[" + std::string(call) + "] a convolution of group = " +
+                   std::to_string(curvature_geometry().groups) +
+                   " has no factors yet; it trains as a first-order layer");
+}
+
 void CurvatureSource::collect(Collect what) {
+  require_factors("collect");
   if (!factors())
     throw ValueError(
         "[collect] the layer is dormant; call enable_factors() first");
@@ -101,6 +109,7 @@ void CurvatureSource::collect(Collect what) {
 }
 
 const FactorObserver& CurvatureSource::collected(const char* call) const {
+  require_factors(call);
   if (factors()) return *factors();
   throw ValueError("[" + std::string(call) +
                    "] the layer is dormant; call enable_factors() and "
@@ -111,7 +120,8 @@ namespace {
 
 const char* what_is_missing(const FactorObserver& factors) {
   return factors.collects() == Collect::Factors
-             ? "call loss.backward() first (zero_grad() clears the sums)"
+             ? "call loss.backward() first, on a batch that is not empty "
+               "(zero_grad() clears the sums)"
              : "call collect(Collect::Factors) before loss.backward()";
 }
 
@@ -129,7 +139,7 @@ Tensor to_weight_order(const Tensor& s, const Tensor& weight) {
 Tensor CurvatureSource::matrix_a() const {
   const FactorObserver& observer = collected("matrix_a");
   const FactorSums& sums = observer.sums();
-  if (!sums.a.defined())
+  if (!sums.a.defined() || sums.positions_a == 0)
     throw ValueError(std::string("[matrix_a] S_A has no positions yet; ") +
                      what_is_missing(observer));
   const NoGrad no_grad;
@@ -142,7 +152,7 @@ Tensor CurvatureSource::matrix_a() const {
 Tensor CurvatureSource::matrix_g() const {
   const FactorObserver& observer = collected("matrix_g");
   const FactorSums& sums = observer.sums();
-  if (!sums.g.defined())
+  if (!sums.g.defined() || sums.positions_g == 0)
     throw ValueError(std::string("[matrix_g] S_G has no positions yet; ") +
                      what_is_missing(observer) + ", or save_gradient(dout)");
   const NoGrad no_grad;
@@ -150,6 +160,7 @@ Tensor CurvatureSource::matrix_g() const {
 }
 
 Tensor CurvatureSource::save_gradient(const Tensor& dout) {
+  require_factors("save_gradient");
   if (!factors()) enable_factors();
   const Tensor weight = curvature_weight();
   const bool image = curvature_kind() == CurvatureKind::Conv2d;
@@ -167,7 +178,7 @@ Tensor CurvatureSource::save_gradient(const Tensor& dout) {
   return dout;
 }
 
-void CurvatureSource::clear_observations() {
+void CurvatureSource::clear_observations() const {
   if (!state_) return;
   const std::vector<State::Entry> observers = state_->observers;
   for (const State::Entry& entry : observers) entry.second->clear();

@@ -101,23 +101,29 @@ class CurvatureSource {
   /** The layer's own sums, null while dormant. */
   const std::shared_ptr<FactorObserver>& factors() const noexcept;
   /** What its own sums gather from the next backward pass on. Throws
-   * ValueError while dormant. */
+   * ValueError while dormant, or unless has_factors(). */
   void collect(Collect what);
 
   /**
    * A = S_A / P_A (D,D) in weight order: channel slowest, then kh, then kw.
-   * Embedding: the share of each id, (V). Throws ValueError that names the
-   * missing call if nothing was collected.
+   * Embedding: the share of each id, (V). Throws ValueError if nothing was
+   * collected, naming the missing call, and unless has_factors().
    */
   Tensor matrix_a() const;
   /** G = S_G / P_G (O,O), unscaled. Throws like matrix_a(). */
   Tensor matrix_g() const;
-  /** Adds dout to S_G and P_G alone, collecting or not, and returns the same
-   * handle; the backward pass does it once per use, with S_A. */
+  /**
+   * Adds dout to S_G and P_G alone, collecting or not, and returns the same
+   * handle. While its sums collect factors, every backward pass adds just that,
+   * once per use, together with S_A; it needs no call, and makes none: the
+   * graph may outlive the layer. Throws ShapeError for a dout that is not the
+   * layer's, ValueError unless has_factors().
+   */
   Tensor save_gradient(const Tensor& dout);
 
-  /** Clears every observer: a new window. Module::zero_grad() calls it. */
-  void clear_observations();
+  /** Clears every observer: a new window. zero_grad() of a module, and of an
+   * optimizer made from one, calls it. */
+  void clear_observations() const;
 
  protected:
   /** Called by the layer's forward: y = layer(x). Hands (x, dy) to the
@@ -128,6 +134,7 @@ class CurvatureSource {
 
  private:
   struct State;
+  void require_factors(const char* call) const;
   const FactorObserver& collected(const char* call) const;
   State& state();
 

@@ -9,6 +9,7 @@ namespace mjolnir {
 
 Dense::Dense(const char* layer, const DenseOptions& options)
     : options_(options) {
+  require_floating(layer, options.dtype);
   require_at_least(layer, "in", options.in, 1);
   require_at_least(layer, "out", options.out, 1);
   weight = Tensor::zeros({options.out, options.in}, {options.dtype});

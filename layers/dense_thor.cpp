@@ -22,6 +22,8 @@ DenseOptions checked(const DenseThorOptions& options) {
 
 DenseThor::DenseThor(const DenseThorOptions& options)
     : Dense("DenseThor", checked(options)), thor_options_(options) {
+  // A clone copies values: a tensor given to start from need not live on.
+  thor_options_.weight_init = thor_options_.bias_init = "zeros";
   enable_factors(std::make_shared<KroneckerObserver>(Collect::Factors));
 }
 

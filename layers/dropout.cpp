@@ -1,8 +1,8 @@
-#include <sstream>
-
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/ops/norm.h>
 #include <mjolnir/layers/dropout.h>
+
+#include "core/detail/number.h"
 
 namespace mjolnir {
 
@@ -10,7 +10,7 @@ Dropout::Dropout(const DropoutOptions& options, Generator& rng)
     : options_(options) {
   if (!(options.p >= 0 && options.p < 1))
     throw ValueError("[Dropout] expected p in [0,1), got " +
-                     std::to_string(options.p));
+                     detail::number(options.p));
   rng_ = rng.split();
 }
 
@@ -27,9 +27,7 @@ std::unique_ptr<Module> Dropout::clone() const {
 }
 
 std::string Dropout::describe() const {
-  std::ostringstream text;
-  text << "Dropout(p=" << options_.p << ")";
-  return text.str();
+  return "Dropout(p=" + detail::number(options_.p) + ")";
 }
 
 }  // namespace mjolnir

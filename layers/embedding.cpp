@@ -5,6 +5,7 @@
 namespace mjolnir {
 
 Embedding::Embedding(const EmbeddingOptions& options) : options_(options) {
+  require_floating("Embedding", options.dtype);
   require_at_least("Embedding", "count", options.count, 1);
   require_at_least("Embedding", "size", options.size, 1);
   weight = Tensor::zeros({options.count, options.size}, {options.dtype});

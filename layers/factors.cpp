@@ -121,6 +121,12 @@ void FactorObserver::add_g(const Tensor& dout, CurvatureKind kind,
   if (factors) add_gram(rows, length, sums_.g);
 }
 
+void FactorObserver::count_positions() {
+  if (sums_.samples == 0) return;
+  sums_.positions_per_sample =
+      double(sums_.positions_a) / double(sums_.samples);
+}
+
 void FactorObserver::begin_by_hand() {
   if (gathered_ == Collect::Traces) clear();
   gathered_ = Collect::Factors;
@@ -131,8 +137,7 @@ void KroneckerObserver::record(const CurvatureRecord& record) {
   begin(record);
   add_a(record);
   add_g(record.dout, record.kind, collects() == Collect::Factors);
-  sums_.positions_per_sample =
-      double(sums_.positions_a) / double(sums_.samples);
+  count_positions();
 }
 
 void KroneckerObserver::add_gradient(CurvatureKind kind, const Tensor& dout) {
@@ -152,8 +157,7 @@ void BatchMeanObserver::record(const CurvatureRecord& record) {
   if (record.kind != CurvatureKind::Conv2d) {
     add_a(record);
     add_g(record.dout, record.kind, factors);
-    sums_.positions_per_sample =
-        double(sums_.positions_a) / double(sums_.samples);
+    count_positions();
     return;
   }
   CurvatureRecord mean = record;

@@ -25,7 +25,7 @@ struct FactorSums {
   std::int64_t positions_g = 0;  ///< P_G, outer products in S_G.
   std::int64_t samples = 0;      ///< N, a sample once per backward pass.
   /** T: positions of one sample; P/N, or P where the batch was averaged before
-   * the outer product. 0 if nothing was recorded. */
+   * the outer product. 0 if nothing was recorded, or empty batches alone. */
   double positions_per_sample = 0;
 };
 
@@ -39,6 +39,10 @@ class FactorObserver : public CurvatureObserver {
   void collect(Collect what) { what_ = what; }
   Collect collects() const noexcept { return what_; }
   const FactorSums& sums() const noexcept { return sums_; }
+  /** True if nothing, or only empty batches, was added since clear(). */
+  bool is_empty() const noexcept {
+    return sums_.positions_a == 0 && sums_.positions_g == 0;
+  }
 
   /** Adds dout to S_G and P_G alone, whatever collects() says. */
   virtual void add_gradient(CurvatureKind kind, const Tensor& dout) = 0;
@@ -51,6 +55,8 @@ class FactorObserver : public CurvatureObserver {
   void begin(const CurvatureRecord& record);
   /** The same for add_gradient(), which belongs to no pass. */
   void begin_by_hand();
+  /** T = P_A / N of sums that were not averaged over a batch. */
+  void count_positions();
   /** P_A, tr S_A and, when it collects factors, S_A. */
   void add_a(const CurvatureRecord& record);
   /** P_G, tr S_G and, with `factors`, S_G. */

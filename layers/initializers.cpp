@@ -1,13 +1,13 @@
 #include <cctype>
 #include <cmath>
 #include <map>
-#include <sstream>
 #include <vector>
 
 #include <mjolnir/core/error.h>
 #include <mjolnir/layers/initializers.h>
 
 #include "core/detail/dispatch.h"
+#include "core/detail/number.h"
 
 namespace mjolnir {
 namespace {
@@ -205,6 +205,12 @@ Fans fans_of(const Shape& shape) {
           static_cast<double>(shape[0]) * inner};
 }
 
+Initializer::Initializer(const char* name) : kind_(Kind::Name) {
+  if (name == nullptr)
+    throw ValueError("[initializer] expected a name, got a null pointer");
+  name_ = name;
+}
+
 bool Initializer::is_zeros() const {
   if (kind_ == Kind::Constant) return constant_ == 0;
   const std::string name = lower(name_);
@@ -216,9 +222,7 @@ std::string Initializer::str() const {
   if (kind_ == Kind::Tensor)
     return values_.defined() ? "a tensor of shape " + values_.shape().str()
                              : "an undefined tensor";
-  std::ostringstream text;
-  text << constant_;
-  return text.str();
+  return detail::number(constant_);
 }
 
 void Initializer::apply(const Tensor& parameter, Generator& rng,

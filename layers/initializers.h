@@ -33,7 +33,8 @@ namespace mjolnir {
  */
 class Initializer {
  public:
-  Initializer(const char* name) : kind_(Kind::Name), name_(name) {}
+  /** Throws ValueError for a null pointer. */
+  Initializer(const char* name);
   Initializer(std::string name) : kind_(Kind::Name), name_(std::move(name)) {}
   template <class Number,
             class = std::enable_if_t<std::is_arithmetic_v<Number>>>

@@ -3,16 +3,19 @@
 #include <mjolnir/layers/layer_norm.h>
 #include <mjolnir/layers/window.h>
 
+#include "core/detail/number.h"
+
 namespace mjolnir {
 
 LayerNorm::LayerNorm(const LayerNormOptions& options) : options_(options) {
+  require_floating("LayerNorm", options.dtype);
   if (options.shape.empty())
     throw ValueError("[LayerNorm] expected a shape of at least one axis");
   for (const std::int64_t length : options.shape)
     require_at_least("LayerNorm", "shape", length, 1);
   if (!(options.epsilon > 0))
     throw ValueError("[LayerNorm] expected epsilon > 0, got " +
-                     std::to_string(options.epsilon));
+                     detail::number(options.epsilon));
   weight = Tensor::ones(Shape(options.shape), {options.dtype});
   bias = Tensor::zeros(Shape(options.shape), {options.dtype});
   add("weight", weight);

@@ -199,10 +199,10 @@ void Module::freeze(bool frozen) {
     parameter.set_requires_grad(!frozen);
 }
 
-void Module::zero_grad() {
+void Module::zero_grad() const {
   for (const Tensor& parameter : parameters()) parameter.zero_grad();
   for (const auto& [name, module] : named_modules())
-    if (auto* source = dynamic_cast<CurvatureSource*>(module))
+    if (const auto* source = dynamic_cast<const CurvatureSource*>(module))
       source->clear_observations();
 }
 
@@ -248,6 +248,11 @@ void Module::add_buffer(std::string name, Tensor& buffer) {
 
 void Module::check_same_tree(const Module& other,
                              const std::string& path) const {
+  if (typeid(*this) != typeid(other))
+    throw ValueError(
+        "[" + class_name(other) +
+        "] copy_from: " + (path.empty() ? "it" : "\"" + path + "\"") +
+        " became a plain " + class_name(*this) + "; override clone()");
   const auto names = [](const auto& entries) {
     std::vector<std::string> list;
     for (const auto& entry : entries) list.push_back(entry.first);
@@ -290,9 +295,14 @@ void Module::copy_from(const Module& source) {
     };
     copy(to->parameters_, from->parameters_);
     copy(to->buffers_, from->buffers_);
+    const auto* source = dynamic_cast<const CurvatureSource*>(from);
+    auto* target = dynamic_cast<CurvatureSource*>(to);
+    if (source && source->factors() && !target->factors())
+      target->enable_factors();
     for (std::size_t i = 0; i < from->children_.size(); ++i)
       pending.emplace_back(to->children_[i].second, from->children_[i].second);
   }
+  for (const auto& [name, module] : named_modules()) module->on_mode_change();
 }
 
 void Module::print(const std::string& name, const std::string& indent,

@@ -77,7 +77,7 @@ class Module {
   void freeze(bool frozen = true);
   /** Forgets the gradients of all parameters and what the observers of its
    * layers gathered. */
-  void zero_grad();
+  void zero_grad() const;
 
   /** The module as a tree with shapes and counts, a line each. */
   std::string str() const;
@@ -93,11 +93,13 @@ class Module {
   /**
    * Makes this module equal to `source`, a module with the same tree of names:
    * values, which tensors want a gradient, the mode of every module, and which
-   * names share one tensor. What clone() ends with. Throws ValueError if the
-   * trees differ.
+   * names share one tensor, and which layers have factors (the sums stay
+   * behind). What clone() ends with. Throws ValueError if the trees differ in
+   * a name or in the type of a module, such as a class that inherits clone().
    */
   void copy_from(const Module& source);
-  /** Called on every module of the tree after train() or eval(). */
+  /** Called on every module of the tree after train(), eval() or copy_from().
+   */
   virtual void on_mode_change() {}
 
  private:

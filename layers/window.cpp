@@ -21,16 +21,28 @@ void require_at_least(const std::string& layer, const std::string& argument,
                    std::to_string(least) + ", got " + std::to_string(value));
 }
 
+void require_floating(const std::string& layer, DType dtype) {
+  if (is_floating(dtype)) return;
+  throw ValueError("[" + layer + "] expected dtype f32 or f64, got " +
+                   name_of(dtype));
+}
+
 namespace {
+
+/** Of a window's numbers, as the ops allow: no sum or product overflows. */
+constexpr std::int64_t largest = std::int64_t{1} << 20;
+
+}  // namespace
 
 void require_pair(const std::string& layer, const std::string& argument,
                   const Pair& value) {
-  if (value.h >= 1 && value.w >= 1) return;
-  throw ValueError("[" + layer + "] expected " + argument + " >= 1, got " +
-                   value.str());
+  if (value.h < 1 || value.w < 1)
+    throw ValueError("[" + layer + "] expected " + argument + " >= 1, got " +
+                     value.str());
+  if (value.h > largest || value.w > largest)
+    throw ValueError("[" + layer + "] expected " + argument + " of at most " +
+                     std::to_string(largest) + ", got " + value.str());
 }
-
-}  // namespace
 
 Conv2dGeometry make_window(const std::string& layer, const Pair& kernel,
                            const Pair& stride, const Padding& padding,
@@ -40,9 +52,9 @@ Conv2dGeometry make_window(const std::string& layer, const Pair& kernel,
   require_pair(layer, "dilation", dilation);
   for (const std::int64_t side :
        {padding.top, padding.bottom, padding.left, padding.right})
-    if (side < 0)
-      throw ValueError("[" + layer + "] expected padding >= 0, got " +
-                       padding.str());
+    if (side < 0 || side > largest)
+      throw ValueError("[" + layer + "] expected padding >= 0 and of at most " +
+                       std::to_string(largest) + ", got " + padding.str());
   Conv2dGeometry window;
   window.kernel_h = kernel.h;
   window.kernel_w = kernel.w;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <mjolnir/core/geometry.h>
+#include <mjolnir/core/types.h>
 
 namespace mjolnir {
 
@@ -46,11 +47,19 @@ struct Padding {
 };
 
 /** The window of a layer. Throws ValueError, naming the layer, the argument
- * and its value, for a kernel, stride or dilation below 1 or padding below
- * 0. */
+ * and its value, for a kernel, stride or dilation below 1, padding below 0,
+ * or a number above 2^20. */
 Conv2dGeometry make_window(const std::string& layer, const Pair& kernel,
                            const Pair& stride, const Padding& padding,
                            const Pair& dilation, std::int64_t groups = 1);
+
+/** Throws ValueError "[layer] expected argument ..., got value" unless both are
+ * in [1, 2^20]. */
+void require_pair(const std::string& layer, const std::string& argument,
+                  const Pair& value);
+
+/** Throws ValueError "[layer] expected dtype f32 or f64, got ...". */
+void require_floating(const std::string& layer, DType dtype);
 
 /** Throws ValueError "[layer] expected argument >= least, got value". */
 void require_at_least(const std::string& layer, const std::string& argument,

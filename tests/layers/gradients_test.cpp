@@ -8,6 +8,7 @@
 #include <mjolnir/layers/conv2d_thor.h>
 #include <mjolnir/layers/dense.h>
 #include <mjolnir/layers/dense_thor.h>
+#include <mjolnir/layers/dropout.h>
 #include <mjolnir/layers/embedding.h>
 #include <mjolnir/layers/functional.h>
 #include <mjolnir/layers/layer_norm.h>
@@ -97,6 +98,68 @@ TEST(LayerGradients, Conv2dThor) {
       options.dtype = DType::F64;
       Conv2dThor conv(options, rng);
       check(conv, {2, 2, 5, 4}, rng);
+    }
+}
+
+TEST(LayerGradients, Conv2dThorInAllItsArguments) {
+  struct Case {
+    Shape x;
+    std::int64_t out;
+    Pair kernel;
+    Pair stride;
+    Pair dilation;
+    std::int64_t group;
+    const char* mode;
+  };
+  const std::vector<Case> cases{
+      {{1, 3, 5, 7}, 2, Pair(3, 2), 2, 1, 1, "same"},   // one image, odd sizes
+      {{2, 3, 3, 5}, 4, 1, 1, 1, 1, "valid"},           // a 1x1 kernel
+      {{2, 4, 5, 4}, 6, Pair(2, 3), 1, 1, 2, "same"},   // two groups
+      {{1, 3, 7, 5}, 3, 3, Pair(2, 1), 1, 3, "valid"},  // depthwise
+      {{3, 2, 7, 9}, 3, Pair(3, 2), 2, Pair(1, 3), 1, "same"},
+      {{1, 1, 1, 1}, 2, 3, 1, 1, 1, "same"},  // all but one tap on padding
+      {{2, 2, 9, 5}, 2, 2, Pair(1, 2), Pair(3, 1), 2, "pad"},
+  };
+  Generator rng(9);
+  for (const Case& c : cases) {
+    Conv2dThorOptions options;
+    options.in_channels = c.x[1];
+    options.out_channels = c.out;
+    options.kernel_size = c.kernel;
+    options.stride = c.stride;
+    options.dilation = c.dilation;
+    options.group = c.group;
+    options.pad_mode = c.mode;
+    if (std::string(c.mode) == "pad") options.padding = {0, 2, 1, 0};
+    options.has_bias = true;
+    options.dtype = DType::F64;
+    Conv2dThor conv(options, rng);
+    check(conv, c.x, rng);
+  }
+}
+
+// A mask is drawn in each pass: the stream is put back before each.
+TEST(LayerGradients, Dropout) {
+  Generator rng(10);
+  for (const double p : {0.0, 0.3, 0.8})
+    for (const Shape& shape : {Shape{7}, Shape{3, 4}, Shape{2, 3, 4, 5}}) {
+      DropoutOptions options;
+      options.p = p;
+      Dropout dropout(options, rng);
+      for (const bool training : {true, false}) {
+        dropout.train(training);
+        const Generator::State state = dropout.generator().state();
+        testing::GradcheckOptions check;
+        check.name = dropout.describe();
+        const testing::GradcheckResult result = testing::check_gradients(
+            [&](const std::vector<Tensor>& x) {
+              dropout.generator().set_state(state);
+              return dropout(x[0]);
+            },
+            {testing::random_f64(shape, rng)}, check);
+        EXPECT_TRUE(result) << result.message;
+        EXPECT_EQ(result.checked, shape.numel());
+      }
     }
 }
 
