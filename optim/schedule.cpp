@@ -7,13 +7,17 @@
 
 #include <mjolnir/core/error.h>
 
+#include "optim/detail/require.h"
+
 namespace mjolnir::optim {
 namespace {
 
-void require(bool ok, const char* schedule, const std::string& expected) {
-  if (!ok) {
-    throw ValueError("[" + std::string(schedule) + "] expected " + expected);
-  }
+void require_steps(const char* schedule, const char* what, long steps,
+                   long least) {
+  if (steps >= least) return;
+  throw ValueError("[" + std::string(schedule) + "] expected " + what +
+                   " of at least " + std::to_string(least) + ", got " +
+                   std::to_string(steps));
 }
 
 /** How much of the schedule is done at a step, in [0, 1]. */
@@ -32,22 +36,26 @@ Schedule::Schedule(double value) : function_([value](long) { return value; }) {}
 
 Schedule::Schedule(std::function<double(long)> function, int)
     : function_(std::move(function)) {
-  require(function_ != nullptr, "schedule", "a callable, got an empty one");
+  if (function_ == nullptr) {
+    throw ValueError("[schedule] expected a callable, got an empty one");
+  }
 }
 
 Schedule constant(double value) { return Schedule(value); }
 
 Schedule step_decay(double initial, long period, double factor) {
-  require(period >= 1, "step_decay",
-          "a period of at least 1, got " + std::to_string(period));
+  require_steps("step_decay", "a period", period, 1);
+  detail::require_finite("step_decay", "initial value", initial);
+  detail::require_at_least_zero("step_decay", "a factor", factor);
   return [initial, period, factor](long step) {
     return initial * std::pow(factor, static_cast<double>(step / period));
   };
 }
 
 Schedule cosine(double initial, long total_steps, double final) {
-  require(total_steps >= 1, "cosine",
-          "at least 1 step, got " + std::to_string(total_steps));
+  require_steps("cosine", "a number of steps", total_steps, 1);
+  detail::require_finite("cosine", "initial value", initial);
+  detail::require_finite("cosine", "final value", final);
   return [initial, total_steps, final](long step) {
     const double pi = std::acos(-1.0);
     return final + (initial - final) *
@@ -56,8 +64,9 @@ Schedule cosine(double initial, long total_steps, double final) {
 }
 
 Schedule linear(double initial, long total_steps, double final) {
-  require(total_steps >= 1, "linear",
-          "at least 1 step, got " + std::to_string(total_steps));
+  require_steps("linear", "a number of steps", total_steps, 1);
+  detail::require_finite("linear", "initial value", initial);
+  detail::require_finite("linear", "final value", final);
   return [initial, total_steps, final](long step) {
     return initial + (final - initial) * progress(step, total_steps);
   };
@@ -65,8 +74,10 @@ Schedule linear(double initial, long total_steps, double final) {
 
 Schedule polynomial(double initial, long total_steps, double power,
                     double final) {
-  require(total_steps >= 1, "polynomial",
-          "at least 1 step, got " + std::to_string(total_steps));
+  require_steps("polynomial", "a number of steps", total_steps, 1);
+  detail::require_finite("polynomial", "initial value", initial);
+  detail::require_finite("polynomial", "final value", final);
+  detail::require_at_least_zero("polynomial", "a power", power);
   return [initial, total_steps, power, final](long step) {
     return final + (initial - final) *
                        std::pow(1.0 - progress(step, total_steps), power);
@@ -74,8 +85,7 @@ Schedule polynomial(double initial, long total_steps, double power,
 }
 
 Schedule warm_up(long steps, Schedule schedule) {
-  require(steps >= 0, "warm_up",
-          "a length of at least 0, got " + std::to_string(steps));
+  require_steps("warm_up", "a length", steps, 0);
   return [steps, schedule = std::move(schedule)](long step) {
     if (step >= steps) return schedule(step - steps);
     return schedule(0) * static_cast<double>(step + 1) /
@@ -85,10 +95,13 @@ Schedule warm_up(long steps, Schedule schedule) {
 
 Schedule thor_learning_rate(const ThorLearningRate& options) {
   const char* name = "thor_learning_rate";
-  require(options.initial >= 0.0, name, "an initial rate of at least 0");
-  require(options.decay >= 0.0, name, "a decay of at least 0");
-  require(options.end_epoch > 0.0, name, "an end epoch above 0");
-  require(options.steps_per_epoch >= 1, name, "at least 1 step per epoch");
+  detail::require_at_least_zero(name, "an initial rate", options.initial);
+  detail::require_at_least_zero(name, "a decay", options.decay);
+  detail::require_positive(name, "an end epoch", options.end_epoch);
+  require_steps(name, "steps per epoch", options.steps_per_epoch, 1);
+  for (const double epoch : {options.first_half, options.second_half}) {
+    detail::require(!std::isnan(epoch), name, "an epoch to halve at", epoch);
+  }
   return [options](long step) {
     const double epoch = epoch_after(step, options.steps_per_epoch);
     double rate =
@@ -102,9 +115,9 @@ Schedule thor_learning_rate(const ThorLearningRate& options) {
 
 Schedule thor_damping(const ThorDamping& options) {
   const char* name = "thor_damping";
-  require(options.initial >= 0.0, name, "an initial damping of at least 0");
-  require(options.decay >= 0.0, name, "a decay of at least 0");
-  require(options.steps_per_epoch >= 1, name, "at least 1 step per epoch");
+  detail::require_at_least_zero(name, "an initial damping", options.initial);
+  detail::require_at_least_zero(name, "a decay", options.decay);
+  require_steps(name, "steps per epoch", options.steps_per_epoch, 1);
   return [options](long step) {
     const double epoch = epoch_after(step, options.steps_per_epoch);
     return options.initial * std::pow(options.decay, epoch / 10.0);

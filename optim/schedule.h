@@ -32,20 +32,21 @@ class Schedule {
 /** Always `value`. */
 Schedule constant(double value);
 
-/** initial * factor^floor(step / period). Throws ValueError: period < 1. */
+/** initial * factor^floor(step / period). Throws ValueError unless period >= 1,
+ * factor >= 0 and both values are finite. */
 Schedule step_decay(double initial, long period, double factor);
 
 /** final + (initial - final) (1 + cos(pi step / total_steps)) / 2, and `final`
  * after that (Loshchilov & Hutter, SGDR, 2017). Throws ValueError unless
- * total_steps >= 1. */
+ * total_steps >= 1 and both values are finite. */
 Schedule cosine(double initial, long total_steps, double final = 0.0);
 
 /** From `initial` at step 0 straight to `final` at total_steps, then constant.
- * Throws ValueError unless total_steps >= 1. */
+ * Throws ValueError unless total_steps >= 1 and both values are finite. */
 Schedule linear(double initial, long total_steps, double final = 0.0);
 
 /** (initial - final) (1 - step / total_steps)^power + final, then `final`.
- * Throws ValueError unless total_steps >= 1. */
+ * Throws ValueError unless total_steps >= 1, power >= 0 and all are finite. */
 Schedule polynomial(double initial, long total_steps, double power,
                     double final = 0.0);
 
@@ -64,7 +65,7 @@ struct ThorLearningRate {
   double end_epoch = 53.0;    ///< The rate reaches 0 here.
   long steps_per_epoch = 1;   ///< At least 1.
   double first_half = 39.0;   ///< Epoch after which the rate is halved,
-  double second_half = 40.0;  ///< and after which it is halved again.
+  double second_half = 40.0;  ///< and after which again; infinite: never.
 };
 
 /** initial (1 - e / end_epoch)^decay with e = (step + 1) / steps_per_epoch,

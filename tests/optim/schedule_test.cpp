@@ -1,13 +1,18 @@
 #include <mjolnir/optim/schedule.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <string>
 
 #include <mjolnir/core/error.h>
 
 namespace mjolnir::optim {
 namespace {
+
+using ::testing::HasSubstr;
 
 TEST(Schedule, ConvertsFromNumbersAndCallables) {
   const Schedule number = 0.25;
@@ -115,6 +120,51 @@ TEST(Schedule, RefusesArgumentsOutsideTheirDomain) {
   ThorDamping damping;
   damping.initial = std::nan("");
   EXPECT_THROW(thor_damping(damping), ValueError);
+}
+
+TEST(Schedule, RefusesWhenMadeAndNamesTheValue) {
+  const auto message_of = [](const std::function<void()>& make) {
+    try {
+      make();
+    } catch (const ValueError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  const double nan = std::nan("");
+  const double infinity = HUGE_VAL;
+  EXPECT_THAT(message_of([] { polynomial(0.1, 10, -2.0); }),
+              HasSubstr("[polynomial] expected a power of at least 0 and "
+                        "finite, got -2"));
+  EXPECT_THAT(message_of([&] { cosine(nan, 10); }),
+              HasSubstr("[cosine] expected a finite initial value, got nan"));
+  EXPECT_THAT(message_of([&] { cosine(0.1, 10, infinity); }),
+              HasSubstr("final value, got inf"));
+  EXPECT_THAT(message_of([&] { linear(infinity, 10); }), HasSubstr("[linear]"));
+  EXPECT_THAT(message_of([&] { step_decay(0.1, 3, -0.5); }),
+              HasSubstr("a factor of at least 0 and finite, got -0.5"));
+  EXPECT_THAT(message_of([] { step_decay(0.1, -4, 0.5); }),
+              HasSubstr("a period of at least 1, got -4"));
+  ThorLearningRate rate;
+  rate.initial = infinity;
+  EXPECT_THAT(message_of([&] { thor_learning_rate(rate); }),
+              HasSubstr("an initial rate of at least 0 and finite, got inf"));
+  rate = {};
+  rate.end_epoch = 0.0;
+  EXPECT_THAT(message_of([&] { thor_learning_rate(rate); }),
+              HasSubstr("an end epoch above 0 and finite, got 0"));
+  rate = {};
+  rate.first_half = nan;
+  EXPECT_THAT(message_of([&] { thor_learning_rate(rate); }),
+              HasSubstr("got nan"));
+  rate = {};
+  rate.steps_per_epoch = -3;
+  EXPECT_THAT(message_of([&] { thor_learning_rate(rate); }),
+              HasSubstr("got -3"));
+  ThorDamping damping;
+  damping.decay = -1e-7;
+  EXPECT_THAT(message_of([&] { thor_damping(damping); }),
+              HasSubstr("got -1e-07"));
 }
 
 }  // namespace
