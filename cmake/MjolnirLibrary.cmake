@@ -35,6 +35,10 @@ set_source_files_properties("${PROJECT_SOURCE_DIR}/train/config.cpp"
   PROPERTIES COMPILE_DEFINITIONS
   "MJOLNIR_BUILD_TYPE=\"${CMAKE_BUILD_TYPE}\";MJOLNIR_BUILD_NATIVE=${native}")
 
+# A square root that may set errno is not vectorised.
+set_source_files_properties("${PROJECT_SOURCE_DIR}/optim/adamw.cpp"
+  PROPERTIES COMPILE_OPTIONS "-fno-math-errno")
+
 add_library(mjolnir ${sources})
 add_library(mjolnir::mjolnir ALIAS mjolnir)
 target_compile_features(mjolnir PUBLIC cxx_std_17)

@@ -56,10 +56,12 @@ void AdamW::step() {
           static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t)));
       s.epsilon = static_cast<T>(options_.epsilon);
       s.gradient_scale = static_cast<T>(u.gradient_scale);
-      kernels::adamw_step(u.parameter.numel(), u.parameter.mutable_data<T>(),
-                          u.gradient.data<T>(),
-                          first_[u.index].mutable_data<T>(),
-                          second_[u.index].mutable_data<T>(), s);
+      if (!kernels::adamw_step(
+              u.parameter.numel(), u.parameter.mutable_data<T>(),
+              u.gradient.data<T>(), first_[u.index].mutable_data<T>(),
+              second_[u.index].mutable_data<T>(), s)) {
+        report_not_finite(u);
+      }
     });
   }
   end_step();

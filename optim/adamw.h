@@ -6,14 +6,15 @@
 
 namespace mjolnir::optim {
 
+/** Options of AdamW. */
 struct AdamWOptions {
-  Schedule learning_rate = 1e-3;
+  Schedule learning_rate = 1e-3;  ///< eta, or one per step.
   double beta1 = 0.9;             ///< In [0, 1).
   double beta2 = 0.999;           ///< In [0, 1).
-  double epsilon = 1e-8;          ///< At least 0.
+  double epsilon = 1e-8;          ///< At least 0; 0 divides by sqrt(s) alone.
   double weight_decay = 1e-2;     ///< Decoupled from the gradient.
   DecayFilter decay_filter = {};  ///< Empty: every parameter decays.
-  GradientClip clip = {};
+  GradientClip clip = {};         ///< Of the gradients, before all else.
 };
 
 /**
@@ -21,6 +22,9 @@ struct AdamWOptions {
  * AdamW. With t the steps in which this parameter had a gradient:
  * w <- (1 - eta wd) w; m <- b1 m + (1 - b1) g; s <- b2 s + (1 - b2) g^2;
  * w <- w - eta m / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + epsilon).
+ * An element whose step is not finite (an overflow; 0 / 0 where epsilon and
+ * every gradient so far are 0) is left alone, with its m and s, and an event
+ * (topic "adamw") names the parameter.
  */
 class AdamW final : public Optimizer {
  public:

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include <mjolnir/core/error.h>
+#include <mjolnir/core/events.h>
+#include <mjolnir/layers/curvature.h>
 
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
@@ -54,6 +56,7 @@ Optimizer::Optimizer(const Module& module, Common common)
   if (parameters_.empty()) {
     throw ValueError(prefix(name()) + "the module has no parameters");
   }
+  find_places();
 }
 
 Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, Common common)
@@ -62,6 +65,26 @@ Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, Common common)
   for (const ParameterGroup& group : groups) add(group);
   if (parameters_.empty()) {
     throw ValueError(prefix(name()) + "got no parameters");
+  }
+}
+
+Optimizer::Optimizer(const Module& module,
+                     const std::vector<ParameterGroup>& groups, Common common)
+    : Optimizer(groups, std::move(common)) {
+  module_ = &module;
+  find_places();
+}
+
+void Optimizer::find_places() {
+  const std::vector<NamedTensor> all = module_->named_parameters();
+  module_parameters_ = all.size();
+  std::unordered_map<const void*, std::size_t> places;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    places.emplace(all[i].second.impl().get(), i);
+  }
+  for (Parameter& p : parameters_) {
+    const auto found = places.find(p.tensor.impl().get());
+    if (found != places.end()) p.place = found->second;
   }
 }
 
@@ -105,15 +128,19 @@ void Optimizer::add(const ParameterGroup& group) {
 
 void Optimizer::zero_grad() {
   for (const Parameter& p : parameters_) p.tensor.zero_grad();
+  if (module_ == nullptr) return;
+  for (const auto& [path, module] : module_->named_modules()) {
+    const auto* source = dynamic_cast<const CurvatureSource*>(module);
+    if (source != nullptr) source->clear_observations();
+  }
 }
 
 double Optimizer::value_of(const Schedule& schedule, const char* what) const {
   const double value = schedule(steps_);
-  if (!(value >= 0.0) || std::isinf(value)) {
-    throw ValueError(prefix(name()) + "expected a " + what +
-                     " of at least 0 at step " + std::to_string(steps_) +
-                     ", got " + std::to_string(value));
-  }
+  detail::require(value >= 0.0 && std::isfinite(value), name(),
+                  "a finite " + std::string(what) + " of at least 0 at step " +
+                      std::to_string(steps_),
+                  value);
   return value;
 }
 
@@ -143,21 +170,22 @@ void Optimizer::check_module() const {
     return ValueError(prefix(name()) + what +
                       " since the optimizer was made; make a new optimizer");
   };
-  if (now.size() != parameters_.size()) {
+  if (now.size() != module_parameters_) {
     throw changed("the module's parameters went from " +
-                  std::to_string(parameters_.size()) + " to " +
+                  std::to_string(module_parameters_) + " to " +
                   std::to_string(now.size()));
   }
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    const Parameter& p = parameters_[i];
-    if (now[i].second.impl() == p.tensor.impl()) continue;
+  for (const Parameter& p : parameters_) {
+    if (!p.place) continue;
+    const Tensor& other = now[*p.place].second;
+    if (other.impl() == p.tensor.impl()) continue;
     throw changed("parameter " + p.name + " of shape " +
                   p.tensor.shape().str() + " was replaced by one of shape " +
-                  now[i].second.shape().str());
+                  other.shape().str());
   }
 }
 
-std::vector<Optimizer::Update> Optimizer::begin_step() const {
+std::vector<Optimizer::Update> Optimizer::begin_step(double scale) const {
   check_module();
   std::vector<double> rates;
   for (const Group& group : groups_) {
@@ -191,20 +219,27 @@ std::vector<Optimizer::Update> Optimizer::begin_step() const {
                      "no parameter has a gradient; call backward() on the "
                      "loss before step()");
   }
-  clip(updates);
+  clip(updates, scale);
   return updates;
 }
 
-void Optimizer::clip(std::vector<Update>& updates) const {
+void Optimizer::clip(std::vector<Update>& updates, double scale) const {
   const double limit = common_.clip.limit;
   if (common_.clip.kind == GradientClip::Kind::Value) {
-    for (Update& u : updates) u.gradient = clamped(u.gradient, limit);
+    for (Update& u : updates) u.gradient = clamped(u.gradient, limit / scale);
   } else if (common_.clip.kind == GradientClip::Kind::Norm) {
     double sum = 0.0;
     for (const Update& u : updates) sum += squared_norm(u.gradient);
-    const double scale = std::min(1.0, limit / (std::sqrt(sum) + 1e-6));
-    for (Update& u : updates) u.gradient_scale = scale;
+    scale *= std::min(1.0, limit / (scale * std::sqrt(sum) + 1e-6));
   }
+  for (Update& u : updates) u.gradient_scale = scale;
+}
+
+void Optimizer::report_not_finite(const Update& update) const {
+  emit(Severity::Warning, name(),
+       "parameter " + parameters_[update.index].name + ", step " +
+           std::to_string(steps_) +
+           ": the step of some elements is not finite; they are left alone");
 }
 
 }  // namespace mjolnir::optim

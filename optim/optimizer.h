@@ -49,15 +49,18 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /** Forgets every gradient: a new step begins. */
+  /** Forgets every gradient: a new step begins. Made from a module, it also
+   * opens a new window for the observers of its layers; made from a list of
+   * parameters it knows no layers, and Module::zero_grad() does that. */
   virtual void zero_grad();
 
   /**
    * Moves the parameters by their gradients and counts one step. Throws
-   * ValueError if no parameter has a gradient, a schedule gives a negative
-   * value or a NaN, or the module's parameters were replaced, and
+   * ValueError if no parameter has a gradient, a schedule gives a value that
+   * is negative or not finite, or the module's parameters were replaced, and
    * NumericalError for a NaN or infinite gradient, naming the parameter; all
-   * before any parameter or state is touched.
+   * before any parameter or state is touched. No parameter is ever written with
+   * a NaN or an infinity.
    */
   virtual void step() = 0;
 
@@ -83,26 +86,32 @@ class Optimizer {
   /** Throws ValueError for no parameter at all, one given twice, one that is
    * undefined, not floating or not a leaf. */
   Optimizer(const std::vector<ParameterGroup>& groups, Common common);
+  /** The same for some parameters of a module, which must outlive the
+   * optimizer. */
+  Optimizer(const Module& module, const std::vector<ParameterGroup>& groups,
+            Common common);
 
   struct Parameter {
     std::string name;
     Tensor tensor;
     std::size_t group = 0;
     bool decays = true;
+    std::optional<std::size_t> place = {};  ///< Among those of the module.
   };
 
   /** What one parameter needs in one step. */
   struct Update {
     std::size_t index = 0;  ///< Of the parameter.
     Tensor parameter;
-    Tensor gradient;  ///< In the parameter's layout; read only.
-    double gradient_scale = 1.0;
+    Tensor gradient;              ///< In the parameter's layout; read only.
+    double gradient_scale = 1.0;  ///< Clipping included.
     double learning_rate = 0.0;
     double weight_decay = 0.0;  ///< 0 where the filter declines.
   };
 
-  /** Checks everything step() promises and lists what has a gradient. */
-  std::vector<Update> begin_step() const;
+  /** Checks everything step() promises and lists what has a gradient, which
+   * counts `scale` times, before it is clipped. */
+  std::vector<Update> begin_step(double scale = 1.0) const;
   void end_step() noexcept { ++steps_; }
 
   const std::vector<Parameter>& list() const noexcept { return parameters_; }
@@ -111,8 +120,12 @@ class Optimizer {
    * finds less memory than the first. */
   std::vector<Tensor> zero_state() const;
   const char* name() const noexcept { return common_.name; }
+  /** Emits a warning, under the optimizer's name: the parameter was left alone
+   * where its step is not finite. */
+  void report_not_finite(const Update& update) const;
 
-  /** A schedule's value at this step; throws ValueError unless >= 0. */
+  /** A schedule's value at this step; throws ValueError unless it is finite and
+   * at least 0. */
   double value_of(const Schedule& schedule, const char* what) const;
 
  private:
@@ -124,10 +137,12 @@ class Optimizer {
   void add(const ParameterGroup& group);
   void check_common() const;
   void check_module() const;
-  void clip(std::vector<Update>& updates) const;
+  void find_places();
+  void clip(std::vector<Update>& updates, double scale) const;
 
   Common common_;
   const Module* module_ = nullptr;
+  std::size_t module_parameters_ = 0;  ///< How many it had.
   std::vector<Group> groups_;
   std::vector<Parameter> parameters_;
   long steps_ = 0;

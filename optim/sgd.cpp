@@ -1,7 +1,5 @@
 #include <mjolnir/optim/sgd.h>
 
-#include <string>
-
 #include <mjolnir/core/error.h>
 
 #include "core/detail/dispatch.h"
@@ -13,10 +11,8 @@ namespace {
 
 SgdOptions checked(const SgdOptions& options) {
   detail::require_fraction("sgd", "momentum", options.momentum);
-  if (!(options.dampening >= 0.0 && options.dampening <= 1.0)) {
-    throw ValueError("[sgd] expected dampening in [0, 1], got " +
-                     std::to_string(options.dampening));
-  }
+  detail::require(options.dampening >= 0.0 && options.dampening <= 1.0, "sgd",
+                  "dampening in [0, 1]", options.dampening);
   if (options.nesterov &&
       (options.momentum == 0.0 || options.dampening != 0.0)) {
     throw ValueError("[sgd] nesterov needs momentum above 0 and no dampening");
@@ -65,9 +61,12 @@ void Sgd::step() {
       s.weight_decay = static_cast<T>(u.weight_decay);
       s.gradient_scale = static_cast<T>(u.gradient_scale);
       s.nesterov = options_.nesterov;
-      kernels::momentum_step(u.parameter.numel(), u.parameter.mutable_data<T>(),
-                             u.gradient.data<T>(),
-                             v.defined() ? v.mutable_data<T>() : nullptr, s);
+      if (!kernels::momentum_step(
+              u.parameter.numel(), u.parameter.mutable_data<T>(),
+              u.gradient.data<T>(), v.defined() ? v.mutable_data<T>() : nullptr,
+              s)) {
+        report_not_finite(u);
+      }
     });
     started_[u.index] = 1;
   }

@@ -6,20 +6,23 @@
 
 namespace mjolnir::optim {
 
+/** Options of Sgd. */
 struct SgdOptions {
-  Schedule learning_rate = 0.1;
+  Schedule learning_rate = 0.1;   ///< eta, or one per step.
   double momentum = 0.0;          ///< mu, in [0, 1).
   double dampening = 0.0;         ///< In [0, 1].
   bool nesterov = false;          ///< Needs momentum and no dampening.
   double weight_decay = 0.0;      ///< L2: added to the gradient.
   DecayFilter decay_filter = {};  ///< Empty: every parameter decays.
-  GradientClip clip = {};
+  GradientClip clip = {};         ///< Of the gradients, before all else.
 };
 
 /**
  * Stochastic gradient descent with momentum, as PyTorch's SGD:
  * d = g + weight_decay w; v <- mu v + (1 - dampening) d, and v = d in a
  * parameter's first step; w <- w - eta v. Nesterov: w <- w - eta (d + mu v).
+ * An element whose step overflows is left alone, with its v, and an event
+ * (topic "sgd") names the parameter.
  */
 class Sgd final : public Optimizer {
  public:

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/detail/parallel.h"
 
@@ -25,31 +26,35 @@ struct MomentumStep {
  * v <- carry v + gain d
  * w <- w - learning_rate u, with u = v, or d + momentum v (Nesterov), or d
  * where there is no v.
- * w, g, v (n); v may be null. Unless Write, nothing is changed; returns
- * whether every new w is finite. A function of its own and not a lambda, whose
- * captures keep the compiler from vectorising the check.
+ * w, g, v (n); v may be null. An element whose new w is not finite stays as it
+ * is, with its v; returns whether there was none. Unless Write, nothing is
+ * changed. A function of its own and not a lambda, whose captures keep the
+ * compiler from vectorising the check.
  */
 template <bool Write, bool Velocity, bool Nesterov, class T>
 bool momentum_serial(std::int64_t n, T* w, const T* g, T* v,
                      const MomentumStep<T> s) {
-  T poison = 0;
-#pragma omp simd reduction(+ : poison)
+  // As wide as T. A sum that a NaN poisons would wait for each addition.
+  using Flag = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  Flag ruined = 0;
+#pragma omp simd reduction(| : ruined)
   for (std::int64_t i = 0; i < n; ++i) {
     const T d = s.scale * (s.gradient_scale * g[i] + s.weight_decay * w[i]);
     T u = d;
+    T velocity = 0;
     if constexpr (Velocity) {
-      const T velocity = s.carry * v[i] + s.gain * d;
-      if constexpr (Write) v[i] = velocity;
+      velocity = s.carry * v[i] + s.gain * d;
       u = Nesterov ? d + s.momentum * velocity : velocity;
     }
     const T moved = w[i] - s.learning_rate * u;
+    const bool good = moved * T{0} == T{0};  // NaN unless moved is finite
+    ruined |= good ? 0 : 1;
     if constexpr (Write) {
-      w[i] = moved;
-    } else {
-      poison += moved * T{0};
+      if constexpr (Velocity) v[i] = good ? velocity : v[i];
+      w[i] = good ? moved : w[i];
     }
   }
-  return poison == T{0};
+  return ruined == 0;
 }
 
 /** momentum_serial() on every thread. */
@@ -78,11 +83,11 @@ bool momentum_dispatch(std::int64_t n, T* w, const T* g, T* v,
   return momentum_loop<Write, true, false>(n, w, g, v, step);
 }
 
-/** Takes the step; see momentum_loop. */
+/** Takes the step; see momentum_serial. */
 template <class T>
-void momentum_step(std::int64_t n, T* w, const T* g, T* v,
+bool momentum_step(std::int64_t n, T* w, const T* g, T* v,
                    const MomentumStep<T>& step) {
-  momentum_dispatch<true>(n, w, g, v, step);
+  return momentum_dispatch<true>(n, w, g, v, step);
 }
 
 /** True if momentum_step() would leave every w finite; changes nothing. */

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <mjolnir/core/error.h>
+#include <mjolnir/core/events.h>
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/adamw.h>
 #include <mjolnir/optim/sgd.h>
@@ -284,6 +285,77 @@ TEST(Optimizer, AScheduleThatTurnsBadIsNamedWithItsStep) {
   sgd.step();
   EXPECT_THAT(message_of([&] { sgd.step(); }), HasSubstr("at step 1"));
   EXPECT_EQ(bag.bias.to_vector<float>(), Floats(4, 1.5F));
+}
+
+TEST(Optimizer, TextsShowSmallAndInfiniteNumbers) {
+  Bag bag;
+  const auto text = [&](const std::function<void(AdamWOptions&)>& change) {
+    AdamWOptions options;
+    change(options);
+    return message_of([&] { AdamW(bag, options); });
+  };
+  EXPECT_THAT(text([](AdamWOptions& o) { o.weight_decay = -1e-9; }),
+              HasSubstr("got -1e-09"));
+  EXPECT_THAT(text([](AdamWOptions& o) { o.beta1 = 1.0; }),
+              HasSubstr("beta1 in [0, 1), got 1"));
+  const std::string infinite =
+      text([](AdamWOptions& o) { o.learning_rate = HUGE_VAL; });
+  EXPECT_THAT(infinite, HasSubstr("a finite learning rate"));
+  EXPECT_THAT(infinite, HasSubstr("at step 0, got inf"));
+}
+
+/** Counts the events of an optimizer's topic. */
+std::int64_t events_of(const char* topic, const std::function<void()>& call) {
+  const std::int64_t before = event_count(topic);
+  call();
+  return event_count(topic) - before;
+}
+
+// A step that overflows leaves the elements alone that it would ruin.
+TEST(Optimizer, SgdWritesNoInfinity) {
+  for (const double momentum : {0.0, 0.9}) {
+    for (const bool nesterov : {false, true}) {
+      if (nesterov && momentum == 0.0) continue;
+      Bag bag;
+      SgdOptions options = plain(1e10);
+      options.momentum = momentum;
+      options.nesterov = nesterov;
+      Sgd sgd(bag, options);
+      bag.bias.set_grad(Tensor::from<float>({1e30F, 0, 1e-10F, 3e38F}, {4}));
+      EXPECT_EQ(events_of("sgd", [&] { sgd.step(); }), 1);
+      const float by = nesterov ? 1.9F : 1.0F;
+      EXPECT_EQ(bag.bias.to_vector<float>()[0], 2.0F);
+      EXPECT_EQ(bag.bias.to_vector<float>()[1], 2.0F);
+      EXPECT_NEAR(bag.bias.to_vector<float>()[2], 2.0F - by, 1e-6F);
+      EXPECT_EQ(bag.bias.to_vector<float>()[3], 2.0F);
+      // nor does v remember it
+      bag.bias.set_grad(Tensor::zeros({4}));
+      EXPECT_EQ(events_of("sgd", [&] { sgd.step(); }), 0);
+      EXPECT_EQ(bag.bias.to_vector<float>()[0], 2.0F);
+    }
+  }
+}
+
+TEST(Optimizer, AdamWWritesNoNan) {
+  Bag bag;
+  AdamWOptions options;
+  options.learning_rate = 0.5;
+  options.epsilon = 0.0;
+  options.weight_decay = 0.0;
+  AdamW adamw(bag, options);
+  // 0 / 0; a plain step; a square that overflows
+  bag.bias.set_grad(Tensor::from<float>({0, 1, 3e38F, -1}, {4}));
+  EXPECT_EQ(events_of("adamw", [&] { adamw.step(); }), 1);
+  const Floats first = bag.bias.to_vector<float>();
+  const Floats want = {2.0F, 1.5F, 2.0F, 2.5F};
+  // f32 holds 1 - beta2 to eps / 0.001 / 2, and takes half of its root
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(first[i], want[i], 2e-5F);
+  bag.bias.set_grad(Tensor::from<float>({1, 1, 1, 1}, {4}));
+  EXPECT_EQ(events_of("adamw", [&] { adamw.step(); }), 0);
+  for (const float v : bag.bias.to_vector<float>()) {
+    EXPECT_TRUE(std::isfinite(v));
+  }
+  EXPECT_LT(bag.bias.to_vector<float>()[2], 2.0F);
 }
 
 }  // namespace
