@@ -11,7 +11,9 @@
 
 #include "core/detail/dispatch.h"
 #include "curvature/detail/balance.h"
+#include "curvature/detail/label.h"
 #include "optim/detail/require.h"
+#include "optim/kernels/layer_norm.h"
 #include "optim/kernels/momentum.h"
 #include "optim/kernels/sums.h"
 
@@ -65,11 +67,8 @@ class Thor::SampleCounter final : public CurvatureObserver {
 };
 
 Thor::Thor(Module& module, const ThorOptions& options)
-    : Optimizer(module, {"thor",
-                         options.learning_rate,
-                         options.weight_decay,
-                         options.decay_filter,
-                         {}}),
+    : Optimizer(module, {"thor", options.learning_rate, options.weight_decay,
+                         options.decay_filter, options.clip}),
       options_(checked(options)),
       rule_(options.frequency) {
   adopt_layers(module);
@@ -77,11 +76,9 @@ Thor::Thor(Module& module, const ThorOptions& options)
 
 Thor::Thor(Module& module, const std::vector<ParameterGroup>& groups,
            const ThorOptions& options)
-    : Optimizer(groups, {"thor",
-                         options.learning_rate,
-                         options.weight_decay,
-                         options.decay_filter,
-                         {}}),
+    : Optimizer(module, groups,
+                {"thor", options.learning_rate, options.weight_decay,
+                 options.decay_filter, options.clip}),
       options_(checked(options)),
       rule_(options.frequency) {
   adopt_layers(module);
@@ -95,40 +92,54 @@ void Thor::adopt_layers(Module& module) {
   damping();  // refuses a bad schedule
   velocity_ = options_.momentum != 0.0 ? zero_state()
                                        : std::vector<Tensor>(list().size());
+  norms_.assign(list().size(), 0);
+  const bool parity = options_.statistics == ThorStatistics::MindSporeGpu;
+  std::vector<CurvatureSource*> sources;
   for (const auto& [name, child] : module.named_modules()) {
+    const auto* norm = dynamic_cast<const LayerNorm*>(child);
+    if (parity && norm != nullptr) adopt_norm(*norm);
     auto* source = dynamic_cast<CurvatureSource*>(child);
-    if (source != nullptr) adopt(name, *source);
+    if (source == nullptr) continue;
+    sources.push_back(source);
+    if (!adopt(name, *source) && source->factors() != nullptr) {
+      source->collect(Collect::Nothing);  // nobody would read it
+    }
   }
-  if (options_.loss_reduction == LossReduction::Sum) {
+  if (layers_.empty()) {
+    emit(Severity::Warning, "thor",
+         "no layer has factors: all parameters follow plain momentum; "
+         "models::to_thor(module) gives factors to its layers");
+  }
+  const bool has_norms = std::count(norms_.begin(), norms_.end(), 1) > 0;
+  if (options_.loss_reduction == LossReduction::Sum || has_norms) {
     counter_ = std::make_shared<SampleCounter>();
-    for (CurvatureSource* source : sources_) {
+    for (CurvatureSource* source : sources) {
       counting_.push_back(source->observe(counter_));
     }
   }
-  collect_next();
+  plan_looks();
+  collect_due();
 }
 
-void Thor::adopt(const std::string& name, CurvatureSource& source) {
-  sources_.push_back(&source);
+bool Thor::adopt(const std::string& name, CurvatureSource& source) {
   const auto first_order = [&](const std::string& why) {
     emit(Severity::Info, "thor",
-         "layer " + name + " is treated as first-order: " + why);
+         mjolnir::detail::label(name) + " is treated as first-order: " + why);
+    return false;
   };
   const auto weight = source.curvature_weight().impl();
   const auto same = [&](const Parameter& p) {
     return p.tensor.impl() == weight;
   };
   const auto place = std::find_if(list().begin(), list().end(), same);
-  if (place == list().end()) return;  // not ours to move
+  if (place == list().end()) return false;  // not ours to move
   if (!source.has_factors()) return first_order("it is a grouped convolution");
-  if (source.factors() == nullptr) return;  // dormant
-  if (source.curvature_kind() == CurvatureKind::Embedding) {
-    return first_order("it is an embedding");
-  }
+  if (source.factors() == nullptr) return false;  // dormant
   const auto index = static_cast<std::size_t>(place - list().begin());
   for (const Layer& l : layers_) {
     if (l.parameter != index) continue;
-    return first_order("its weight belongs to " + l.block.name() + " too");
+    return first_order("its weight belongs to " +
+                       mjolnir::detail::label(l.block.name()) + " too");
   }
   KroneckerOptions kronecker;
   kronecker.damping_split = options_.damping_split;
@@ -140,14 +151,27 @@ void Thor::adopt(const std::string& name, CurvatureSource& source) {
   } else {
     observer = std::make_shared<KroneckerObserver>();
   }
+  KroneckerBlock block(name, source, kronecker);
   source.enable_factors(observer);
-  layers_.push_back({&source, observer, index,
-                     KroneckerBlock(name, source, kronecker), true});
+  layers_.push_back({observer, index, std::move(block), false});
+  return true;
 }
 
-void Thor::collect_next() {
-  for (Layer& l : layers_) {
-    l.due = l.due || rule_.looks_at(steps());
+void Thor::adopt_norm(const LayerNorm& norm) {
+  for (std::size_t i = 0; i < list().size(); ++i) {
+    const auto& parameter = list()[i].tensor.impl();
+    if (parameter == norm.weight.impl() || parameter == norm.bias.impl()) {
+      norms_[i] = 1;
+    }
+  }
+}
+
+void Thor::plan_looks() {
+  for (Layer& l : layers_) l.due = l.due || rule_.looks_at(steps());
+}
+
+void Thor::collect_due() {
+  for (const Layer& l : layers_) {
     const bool frozen = !list()[l.parameter].tensor.requires_grad();
     l.observer->collect(l.due && !frozen ? Collect::Factors : Collect::Nothing);
   }
@@ -155,60 +179,92 @@ void Thor::collect_next() {
 
 void Thor::zero_grad() {
   Optimizer::zero_grad();
-  for (CurvatureSource* source : sources_) source->clear_observations();
+  collect_due();  // some may have been frozen or thawed since the last step
 }
 
 void Thor::step() {
   std::vector<Direction> directions;
-  for (Update& u : begin_step()) {
+  for (Update& u : begin_step(gradient_scale())) {
     directions.emplace_back();
     directions.back().update = std::move(u);
   }
   const double lambda = damping();
-  // 1. g <- g / loss_scale, and / N where the loss is a sum over samples
-  const double scale = gradient_scale();
+  find_layers(directions);
+  check_sums(directions);
+  // Nothing is refused from here on. The numbers are those of docs/thor.md.
+  // 1. g <- g / loss_scale, and / N of a sum over samples; clipped
+  //    (update.gradient times update.gradient_scale)
   // 2. Ahat = A + pi sqrt(lambda/T) I, Ghat = G + sqrt(lambda/T)/pi I
   refresh_due(directions, lambda);
   // 3. g' = 1/T Ghat^-1 g Ahat^-1
-  precondition(directions, scale);
-  // g' <- min(1, sqrt(kappa / (eta^2 |sum <g', g>|))) g'
-  if (options_.kl_clip > 0.0) clip_kl(directions, scale);
-  // 5. g' + wd w is divided by max(1, |g' + wd w|)
+  precondition(directions, lambda);
+  // 3b. g' <- min(1, sqrt(kappa / (eta^2 |sum <g', g>|))) g'
+  if (options_.kl_clip > 0.0) clip_kl(directions);
+  // 4. and 5. find 1 / max(1, |g' + wd w|), which move() multiplies by
   if (options_.enable_clip_grad) clip_norms(directions);
-  make_velocities(directions);  // from here on nothing asks for memory
-  // 4. g' <- g' + wd w   6. v <- mu v + g'; w <- w - eta v
+  make_velocities(directions);  // no more memory is needed after this
+  // 4. to 6. g' <- g' + wd w, clipped; v <- mu v + g'; w <- w - eta v
   for (const Direction& d : directions) move(d);
   end_step();
-  collect_next();
+  plan_looks();
+  collect_due();
 }
 
 double Thor::gradient_scale() const {
-  if (options_.loss_reduction == LossReduction::Mean) {
-    return 1.0 / options_.loss_scale;
-  }
+  const bool sum = options_.loss_reduction == LossReduction::Sum;
+  if (counter_ == nullptr) return 1.0 / options_.loss_scale;
   if (counter_->samples() == 0) {
     throw ValueError(
-        "[thor] a sum-reduced loss is divided by the number of samples, but no "
-        "layer with curvature saw any; call zero_grad() before backward()");
+        std::string("[thor] ") +
+        (sum ? "a sum-reduced loss is divided by the number of samples"
+             : "MindSpore's rule for LayerNorm needs the number of samples") +
+        ", but no layer with curvature saw any; call zero_grad() before "
+        "backward()");
   }
-  return 1.0 / (options_.loss_scale * static_cast<double>(counter_->samples()));
+  const auto samples = static_cast<double>(counter_->samples());
+  return 1.0 / (options_.loss_scale * (sum ? samples : 1.0));
 }
 
-void Thor::refresh_due(std::vector<Direction>& directions, double damping) {
+void Thor::find_layers(std::vector<Direction>& directions) {
   std::unordered_map<std::size_t, Layer*> by_parameter;
   for (Layer& l : layers_) by_parameter[l.parameter] = &l;
-  std::vector<KroneckerBlock*> blocks;
-  std::vector<Layer*> empty;
   for (Direction& d : directions) {
     const auto found = by_parameter.find(d.update.index);
-    if (found == by_parameter.end()) continue;
-    d.layer = found->second;
-    if (!d.layer->due) continue;
-    const FactorSums& sums = d.layer->observer->sums();
-    if (sums.samples == 0) {
-      if (d.layer->observer->collecting()) empty.push_back(d.layer);
-      continue;  // thawed since the last step: it collects in the next one
+    if (found != by_parameter.end()) d.layer = found->second;
+  }
+}
+
+void Thor::check_sums(const std::vector<Direction>& directions) const {
+  const Layer* without = nullptr;
+  bool some = false;
+  for (const Direction& d : directions) {
+    if (d.layer == nullptr || !d.layer->due) continue;
+    if (d.layer->observer->is_empty()) {
+      if (without == nullptr && d.layer->observer->collecting()) {
+        without = d.layer;
+      }
+    } else {
+      d.layer->block.check(d.layer->observer->sums());
+      some = true;
     }
+  }
+  if (some || without == nullptr) return;
+  throw ValueError(
+      "[thor] " + mjolnir::detail::label(without->block.name()) +
+      " has a gradient but no factors; call zero_grad() before backward(), and "
+      "backward() on the loss of a batch that is not empty, without "
+      "create_graph");
+}
+
+void Thor::refresh_due(const std::vector<Direction>& directions,
+                       double damping) {
+  std::vector<KroneckerBlock*> blocks;
+  for (const Direction& d : directions) {
+    if (d.layer == nullptr || !d.layer->due) continue;
+    // Thawed after zero_grad(), it has no factors: it collects in the next
+    // step.
+    if (d.layer->observer->is_empty()) continue;
+    const FactorSums& sums = d.layer->observer->sums();
     // mean: (N / loss_scale)^2 S_G / P; sum: S_G / (P loss_scale^2)
     double root = 1.0 / options_.loss_scale;
     if (options_.loss_reduction == LossReduction::Mean) {
@@ -216,30 +272,41 @@ void Thor::refresh_due(std::vector<Direction>& directions, double damping) {
     }
     d.layer->block.take(sums, root * root, damping, steps());
     blocks.push_back(&d.layer->block);
-  }
-  if (blocks.empty() && !empty.empty()) {
-    throw ValueError(
-        "[thor] layer " + empty.front()->block.name() +
-        " has a gradient but no factors; call zero_grad() before backward(), "
-        "and backward() on the loss without create_graph");
+    d.layer->due = false;
   }
   refresh(blocks, steps());
-  for (Direction& d : directions) {
+  for (const Direction& d : directions) {
     if (d.layer == nullptr) continue;
-    d.layer->due = d.layer->block.preconditioner() == Preconditioner::None ||
-                   std::count(empty.begin(), empty.end(), d.layer) > 0;
+    d.layer->due =
+        d.layer->due || d.layer->block.preconditioner() == Preconditioner::None;
   }
 }
 
+void Thor::first_order(Direction& d, double damping) const {
+  if (norms_[d.update.index] == 0) {
+    d.value = d.update.gradient;
+    d.scale = d.update.gradient_scale;
+    return;
+  }
+  d.value = Tensor::empty_like(d.update.gradient);
+  dispatch_float("thor", d.value.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    kernels::divide_by_own_square(d.value.numel(), d.update.gradient.data<T>(),
+                                  static_cast<T>(d.update.gradient_scale),
+                                  static_cast<T>(counter_->samples()),
+                                  static_cast<T>(std::sqrt(damping)),
+                                  d.value.mutable_data<T>());
+  });
+}
+
 void Thor::precondition(std::vector<Direction>& directions,
-                        double scale) const {
+                        double damping) const {
   std::vector<Direction*> second_order;
   std::vector<double> costs;
   std::int64_t largest = 0;
   for (Direction& d : directions) {
     if (d.layer == nullptr) {
-      d.value = d.update.gradient;
-      d.scale = scale;
+      first_order(d, damping);
     } else if (d.layer->block.preconditioner() == Preconditioner::None) {
       d.layer->block.skip(steps(), "there is nothing to precondition with");
     } else {
@@ -253,8 +320,8 @@ void Thor::precondition(std::vector<Direction>& directions,
   for (Tensor& s : scratch) s = Tensor::empty({largest}, {DType::U8});
   mjolnir::detail::balanced_for(costs, [&](std::size_t i, std::size_t worker) {
     const Direction& d = *second_order[i];
-    d.layer->block.precondition(d.update.gradient, scale, d.value,
-                                scratch[worker]);
+    d.layer->block.precondition(d.update.gradient, d.update.gradient_scale,
+                                d.value, scratch[worker]);
   });
   for (const Direction* d : second_order) {
     const double norms =
@@ -265,13 +332,13 @@ void Thor::precondition(std::vector<Direction>& directions,
   }
 }
 
-void Thor::clip_kl(std::vector<Direction>& directions, double scale) const {
-  double sum = 0.0;  // eta^2 <g', g>, with g after step 1
+void Thor::clip_kl(std::vector<Direction>& directions) const {
+  double sum = 0.0;  // eta^2 <g', g>
   for (const Direction& d : directions) {
     if (!d.value.defined()) continue;
     const double eta = d.update.learning_rate;
-    sum +=
-        eta * eta * d.scale * scale * inner_product(d.value, d.update.gradient);
+    sum += eta * eta * d.scale * d.update.gradient_scale *
+           inner_product(d.value, d.update.gradient);
   }
   if (sum == 0.0 || !std::isfinite(sum)) return;
   const double nu = std::min(1.0, std::sqrt(options_.kl_clip / std::abs(sum)));

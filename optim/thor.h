@@ -13,6 +13,7 @@
 #include <mjolnir/curvature/state.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
+#include <mjolnir/layers/layer_norm.h>
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/optimizer.h>
 
@@ -46,6 +47,7 @@ struct ThorOptions {
   double running_average = 0.0;   ///< rho of the factors, in [0, 1); 0: off.
   double kl_clip = 0.0;           ///< kappa; 0: off.
   bool enable_clip_grad = false;  ///< Each tensor's step to norm at most 1.
+  GradientClip clip = {};  ///< Of g / loss_scale, before preconditioning.
 };
 
 /**
@@ -53,17 +55,19 @@ struct ThorOptions {
  * Gradient Descent Computation", AAAI-21): the gradient of every layer with
  * enabled factors is multiplied by the inverse of its Kronecker-factored
  * Fisher block, refreshed every `frequency` steps; everything else follows
- * plain momentum. Grouped convolutions and embeddings are first-order too, and
- * an event (topic "thor") says so.
+ * plain momentum. Grouped convolutions are first-order too, and an event (topic
+ * "thor") says so, as it does if no layer has factors.
  *
- * Factors cover the backward passes from zero_grad() to step(). A module must
- * outlive its optimizer, and belongs to one Thor at a time.
+ * Factors cover the backward passes from zero_grad() to step(); layers that it
+ * does not move collect none. A module must outlive its optimizer, and belongs
+ * to one Thor at a time.
  */
 class Thor final : public Optimizer, public CurvatureState {
  public:
   /** Throws ValueError for an option outside its domain, and as Optimizer. */
   explicit Thor(Module& module, const ThorOptions& options = {});
-  /** The parameters of these groups alone. */
+  /** The parameters of these groups alone; zero_grad() opens a new window for
+   * all layers of the module. */
   Thor(Module& module, const std::vector<ParameterGroup>& groups,
        const ThorOptions& options = {});
   /** Stops the layers' collecting. */
@@ -77,7 +81,8 @@ class Thor final : public Optimizer, public CurvatureState {
   Tensor inverse_a(const std::string& layer) const override;
   Tensor inverse_g(const std::string& layer) const override;
   /** Uses these inverses, in weight order, and this T until the next look;
-   * throws ValueError for an unknown layer and ShapeError. */
+   * throws ValueError for an unknown layer or a T that is not finite and above
+   * 0, and ShapeError. */
   void set_inverses(const std::string& layer, const Tensor& a, const Tensor& g,
                     double positions);
   /** Good inverses so far, over all layers. */
@@ -87,7 +92,6 @@ class Thor final : public Optimizer, public CurvatureState {
   class SampleCounter;
 
   struct Layer {
-    CurvatureSource* source;
     std::shared_ptr<FactorObserver> observer;
     std::size_t parameter;
     KroneckerBlock block;
@@ -105,12 +109,17 @@ class Thor final : public Optimizer, public CurvatureState {
   };
 
   void adopt_layers(Module& module);
-  void adopt(const std::string& name, CurvatureSource& source);
-  void collect_next();
+  bool adopt(const std::string& name, CurvatureSource& source);
+  void adopt_norm(const LayerNorm& norm);
+  void plan_looks();
+  void collect_due();
   double gradient_scale() const;
-  void refresh_due(std::vector<Direction>& directions, double damping);
-  void precondition(std::vector<Direction>& directions, double scale) const;
-  void clip_kl(std::vector<Direction>& directions, double scale) const;
+  void find_layers(std::vector<Direction>& directions);
+  void check_sums(const std::vector<Direction>& directions) const;
+  void refresh_due(const std::vector<Direction>& directions, double damping);
+  void precondition(std::vector<Direction>& directions, double damping) const;
+  void first_order(Direction& direction, double damping) const;
+  void clip_kl(std::vector<Direction>& directions) const;
   void clip_norms(std::vector<Direction>& directions) const;
   void make_velocities(const std::vector<Direction>& directions);
   void move(const Direction& direction);
@@ -119,8 +128,9 @@ class Thor final : public Optimizer, public CurvatureState {
   ThorOptions options_;
   FixedRefresh rule_;
   std::vector<Layer> layers_;
-  std::vector<CurvatureSource*> sources_;   ///< All, to clear their windows.
-  std::shared_ptr<SampleCounter> counter_;  ///< With a sum-reduced loss.
+  std::vector<char> norms_;  ///< By parameter: a LayerNorm's, in parity mode.
+  /** With a sum-reduced loss, or parity and a LayerNorm. */
+  std::shared_ptr<SampleCounter> counter_;
   std::vector<ObservationHandle> counting_;
   /** By parameter; undefined without momentum, or while frozen. */
   std::vector<Tensor> velocity_;

@@ -89,6 +89,104 @@ TEST(Thor, AGradientWithoutFactorsIsANamedError) {
               HasSubstr("layer conv1 has a gradient but no factors"));
 }
 
+// All due layers are checked before one of them takes its sums.
+TEST(Thor, SumsThatDoNotMatchTouchNothing) {
+  const auto net = make_net();
+  const auto twin = make_net();
+  ThorOptions options = small_options();
+  options.frequency = 1;
+  options.running_average = 0.5;
+  Thor thor(*net, options);
+  Thor other(*twin, options);
+  train(*net, thor, 1);
+  train(*twin, other, 1);
+  const Data data = random_data(4, 9);
+  thor.zero_grad();
+  cross_entropy((*net)(data.x), data.y).backward();
+  net->fc.save_gradient(Tensor::ones({2, 3}, {DType::F64}));
+  const Doubles before = weights_of(*net);
+  EXPECT_THAT(message_of([&] { thor.step(); }),
+              HasSubstr("layer fc has 4 positions in A and 6 in G"));
+  EXPECT_EQ(weights_of(*net), before);
+  EXPECT_EQ(thor.steps(), 1);
+  train(*net, thor, 1);
+  train(*twin, other, 1);
+  EXPECT_EQ(weights_of(*net), weights_of(*twin));
+}
+
+TEST(Thor, GradientsByHandWithoutInputsAreANamedError) {
+  Generator rng(3);
+  DenseThor layer(ThorNet::last(DType::F64), rng);
+  Thor thor(layer, small_options());
+  thor.zero_grad();
+  layer.save_gradient(Tensor::ones({2, 3}, {DType::F64}));
+  layer.weight.set_grad(Tensor::ones({3, 5}, {DType::F64}));
+  EXPECT_THAT(message_of([&] { thor.step(); }),
+              HasSubstr("the root layer has 0 positions in A and 2 in G"));
+}
+
+TEST(Thor, AnEmptyBatchIsANamedError) {
+  const auto net = make_net();
+  Thor thor(*net, small_options());
+  thor.zero_grad();
+  sum((*net)(Tensor::zeros({0, 3, 5, 6}, {DType::F64}))).backward();
+  EXPECT_THAT(message_of([&] { thor.step(); }),
+              HasSubstr("a batch that is not empty"));
+  // an empty part of a batch adds nothing
+  thor.zero_grad();
+  sum((*net)(Tensor::zeros({0, 3, 5, 6}, {DType::F64}))).backward();
+  const Data data = random_data(4, 9);
+  cross_entropy((*net)(data.x), data.y).backward();
+  thor.step();
+  EXPECT_EQ(thor.curvature()[0].positions, 30.0);
+}
+
+TEST(Thor, AReplacedParameterIsANamedErrorWithGroupsToo) {
+  const auto net = make_net();
+  ParameterGroup group;
+  group.parameters = {{"mine", net->fc.weight}};
+  Thor thor(*net, {group}, small_options());
+  train(*net, thor, 1);
+  net->fc.weight = Tensor::ones({3, 5}, {DType::F64});
+  net->fc.weight.set_requires_grad(true);
+  EXPECT_THAT(message_of([&] { train(*net, thor, 1); }),
+              HasSubstr("parameter mine of shape (3,5) was replaced by one of "
+                        "shape (3,5)"));
+}
+
+TEST(Thor, RefusesGroupsOutsideTheirDomain) {
+  const auto net = make_net();
+  ParameterGroup group;
+  group.parameters = net->named_parameters();
+  for (const double bad :
+       {std::nan(""), -1e-9, std::numeric_limits<double>::infinity()}) {
+    group.learning_rate = 0.1;
+    group.weight_decay = bad;
+    EXPECT_THAT(message_of([&] { Thor(*net, {group}); }),
+                HasSubstr("weight_decay of a group"));
+    group.weight_decay = 0.1;
+    group.learning_rate = bad;
+    EXPECT_THAT(message_of([&] { Thor(*net, {group}); }),
+                HasSubstr("learning rate"));
+  }
+  group.learning_rate = [](long step) { return step == 0 ? 0.1 : -0.1; };
+  Thor thor(*net, {group}, small_options());
+  train(*net, thor, 1);
+  const Doubles before = weights_of(*net);
+  EXPECT_THAT(message_of([&] { train(*net, thor, 1); }),
+              HasSubstr("at step 1, got -0.1"));
+  EXPECT_EQ(weights_of(*net), before);
+}
+
+TEST(Thor, GivenInversesNeedPositions) {
+  const auto net = make_net();
+  Thor thor(*net, small_options());
+  const Tensor a = Tensor::ones({5, 5}, {DType::F64});
+  const Tensor g = Tensor::ones({3, 3}, {DType::F64});
+  EXPECT_THAT(message_of([&] { thor.set_inverses("fc", a, g, 0.0); }),
+              HasSubstr("positions (T) above 0 and finite, got 0"));
+}
+
 struct Mixed : Module {
   explicit Mixed(Generator& rng)
       : grouped(grouped_options(), rng), plain(plain_options(), rng) {
@@ -126,10 +224,13 @@ TEST(Thor, GroupedAndDormantLayersFollowPlainMomentum) {
   ThorOptions options;
   options.learning_rate = 0.1;
   Thor thor(*net, options);
-  ASSERT_EQ(listener.events.size(), 1U);
+  ASSERT_EQ(listener.events.size(), 2U);
   EXPECT_EQ(listener.events[0].topic, "thor");
   EXPECT_THAT(listener.events[0].message,
               HasSubstr("layer grouped is treated as first-order"));
+  EXPECT_EQ(listener.events[1].topic, "thor");
+  EXPECT_EQ(listener.events[1].severity, Severity::Warning);
+  EXPECT_THAT(listener.events[1].message, HasSubstr("no layer has factors"));
   SgdOptions sgd_options;
   sgd_options.learning_rate = 0.1;
   sgd_options.momentum = 0.9;
@@ -167,6 +268,7 @@ TEST(Thor, GroupsOfParametersLimitWhatMoves) {
   EXPECT_EQ(net->fc.weight.to_vector<double>(), fc);
   EXPECT_EQ(net->conv1.weight.to_vector<double>(), conv);
   EXPECT_NE(net->conv1.bias.to_vector<double>(), bias);
+  EXPECT_EQ(net->fc.factors()->collects(), Collect::Nothing);
 }
 
 // Fault 47.

@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <mjolnir/core/allocator.h>
+#include <mjolnir/core/error.h>
 #include <mjolnir/core/threads.h>
+#include <mjolnir/layers/sequential.h>
 #include <mjolnir/optim/sgd.h>
 
 #include "tests/optim/thor_data.h"
@@ -293,11 +296,176 @@ TEST(Thor, AFrozenLayerCollectsNothingUntilItThaws) {
   EXPECT_EQ(thor.curvature()[0].refreshes, 0);
   net->conv1.freeze(false);
   const Doubles before = net->conv1.weight.to_vector<double>();
-  train(*net, thor, 1);  // nothing to precondition with yet
+  train(*net, thor, 1);  // zero_grad() notices
+  EXPECT_NE(net->conv1.weight.to_vector<double>(), before);
+  EXPECT_EQ(thor.curvature()[0].refreshes, 1);
+  EXPECT_EQ(thor.curvature()[0].ladder.skipped, 0);
+}
+
+TEST(Thor, ALayerThatThawsWithinAStepCollectsInTheNextOne) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.frequency = 100;
+  net->conv1.freeze();
+  Thor thor(*net, options);
+  const Data data = random_data(4, 1);
+  thor.zero_grad();
+  net->conv1.freeze(false);
+  const Doubles before = net->conv1.weight.to_vector<double>();
+  cross_entropy((*net)(data.x), data.y).backward();
+  thor.step();  // nothing to precondition with yet
   EXPECT_EQ(net->conv1.weight.to_vector<double>(), before);
   EXPECT_EQ(thor.curvature()[0].ladder.skipped, 1);
   train(*net, thor, 1);
   EXPECT_NE(net->conv1.weight.to_vector<double>(), before);
+  EXPECT_EQ(thor.curvature()[0].refreshes, 1);
+}
+
+TEST(Thor, TheDecayFilterAndAGroupsOwnDecayAreSgds) {
+  // a damping that drowns the factors: g' = g / (T s^2) = g / lambda
+  const double lambda = 1e12;
+  const auto run = [&](bool with_decay, Doubles& fc, Doubles& bias) {
+    const auto net = make_net();
+    ParameterGroup convolutions, rest;
+    for (const auto& entry : net->named_parameters()) {
+      (entry.first.substr(0, 2) == "fc" ? rest : convolutions)
+          .parameters.push_back(entry);
+    }
+    rest.weight_decay = with_decay ? 0.25 : 0.0;
+    ThorOptions options;
+    options.learning_rate = 1.0;
+    options.damping = lambda;
+    options.momentum = 0.0;
+    options.weight_decay = 0.0;
+    options.decay_filter = [](const std::string& name, const Tensor&) {
+      return name.find("bias") == std::string::npos;
+    };
+    Thor thor(*net, {convolutions, rest}, options);
+    train(*net, thor, 1);
+    fc = net->fc.weight.to_vector<double>();
+    bias = net->fc.bias.to_vector<double>();
+  };
+  Doubles fc, bias, plain_fc, plain_bias;
+  run(true, fc, bias);
+  run(false, plain_fc, plain_bias);
+  const Doubles start = make_net()->fc.weight.to_vector<double>();
+  for (std::size_t i = 0; i < fc.size(); ++i) {
+    EXPECT_NEAR(fc[i], plain_fc[i] - 0.25 * start[i], 1e-14);
+  }
+  EXPECT_EQ(bias, plain_bias);  // the filter declines it
+}
+
+// Fault 45 for a convolution: one image, one position. The undamped block is
+// the outer product of the weight's gradient with itself.
+TEST(Thor, TheBlockOfOneImageAndOnePositionIsItsFisherMatrix) {
+  Generator rng(6);
+  Conv2dThorOptions conv;
+  conv.in_channels = 3;
+  conv.out_channels = 4;
+  conv.kernel_size = {2, 5};
+  conv.pad_mode = PadMode::Valid;
+  conv.weight_init = "he_normal";
+  conv.dtype = DType::F64;
+  Conv2dThor layer(conv, rng);
+  const Tensor x = normal({1, 3, 2, 5}, 0, 1, rng, {DType::F64});
+  const Tensor y = layer(x);
+  ASSERT_EQ(y.shape(), (Shape{1, 4, 1, 1}));
+  cross_entropy(reshape(y, {1, 4}), Tensor::from<std::int64_t>({2}, {1}))
+      .backward();
+  const std::size_t d = 3 * 2 * 5;
+  EXPECT_EQ(layer.factors()->sums().positions_per_sample, 1.0);
+  const Doubles g = layer.matrix_g().to_vector<double>();
+  const Doubles a = layer.matrix_a().to_vector<double>();
+  const Doubles dw = layer.weight.grad().to_vector<double>();
+  for (std::size_t i = 0; i < 4 * d; ++i) {
+    for (std::size_t j = 0; j < 4 * d; ++j) {
+      const double block = g[i / d * 4 + j / d] * a[i % d * d + j % d];
+      ASSERT_NEAR(block, dw[i] * dw[j], 1e-10) << i << " " << j;
+    }
+  }
+}
+
+/** Steps on one batch in parts, with the sum of the samples' losses. */
+Doubles sum_reduced(ThorStatistics statistics,
+                    const std::vector<std::int64_t>& cuts) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.loss_reduction = LossReduction::Sum;
+  options.statistics = statistics;
+  Thor thor(*net, options);
+  CrossEntropyOptions loss;
+  loss.reduction = Reduction::Sum;
+  for (int step = 0; step < 3; ++step) {
+    const Data data = random_data(6, static_cast<std::uint64_t>(step));
+    thor.zero_grad();
+    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+      const Data some = part(data, cuts[i], cuts[i + 1]);
+      cross_entropy((*net)(some.x), some.y, loss).backward();
+    }
+    thor.step();
+  }
+  return weights_of(*net);
+}
+
+TEST(Thor, ASumReducedLossAddsUpOverMicroBatches) {
+  const auto statistics = ThorStatistics::PerSample;
+  const Doubles whole = sum_reduced(statistics, {0, 6});
+  expect_close(sum_reduced(statistics, {0, 3, 6}), whole, 1e-11);
+  expect_close(sum_reduced(statistics, {0, 1, 4, 6}), whole, 1e-11);
+}
+
+TEST(Thor, ASumReducedLossAgreesWithItsMeanInParityToo) {
+  const auto net = make_net();
+  ThorOptions options = small_options();
+  options.statistics = ThorStatistics::MindSporeGpu;
+  Thor thor(*net, options);
+  for (int step = 0; step < 3; ++step) {
+    const Data data = random_data(6, static_cast<std::uint64_t>(step));
+    thor.zero_grad();
+    cross_entropy((*net)(data.x), data.y).backward();
+    thor.step();
+  }
+  // sum: G = S_G / P of dout that is N times as large
+  expect_close(sum_reduced(ThorStatistics::MindSporeGpu, {0, 6}),
+               weights_of(*net), 1e-11);
+  EXPECT_THROW(sum_reduced(ThorStatistics::MindSporeGpu, {0, 3, 6}),
+               ValueError);
+}
+
+TEST(Thor, ParityCutsAFactorAbove128ByDefault) {
+  const auto run = [](std::optional<std::int64_t> split,
+                      ThorStatistics statistics) {
+    Generator rng(3);
+    DenseThorOptions dense;
+    dense.in_channels = 131;
+    dense.out_channels = 2;
+    dense.weight_init = "he_normal";
+    dense.dtype = DType::F64;
+    Sequential net;
+    net.emplace<DenseThor>(dense, rng);
+    ThorOptions options = small_options();
+    options.split_dim = split;
+    options.statistics = statistics;
+    Thor thor(net, options);
+    const Tensor x = normal({5, 131}, 0, 1, rng, {DType::F64});
+    thor.zero_grad();
+    const Tensor y = net(x);
+    mean(y * y).backward();
+    thor.step();
+    return thor.inverse_a("0").to_vector<double>();
+  };
+  const auto parity = ThorStatistics::MindSporeGpu;
+  const Doubles by_default = run({}, parity);
+  EXPECT_EQ(by_default, run(128, parity));
+  for (std::size_t i = 0; i < 131; ++i) {
+    for (std::size_t j = 0; j < 131; ++j) {
+      if ((i < 128) != (j < 128)) {
+        ASSERT_EQ(by_default[i * 131 + j], 0.0);
+      }
+    }
+  }
+  EXPECT_NE(by_default[1], 0.0);
+  EXPECT_NE(run({}, ThorStatistics::PerSample)[130], 0.0);
 }
 
 }  // namespace
