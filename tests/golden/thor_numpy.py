@@ -160,9 +160,8 @@ def run(frequency, learning_rate, damping, momentum=0.9, weight_decay=0.0,
             v[name] = momentum * v[name] + d
             w[name] = w[name] - eta * (d + momentum * v[name]
                                        if nesterov else v[name])
-        if k in (0, 3, STEPS - 1):
-            after.append({name: [float(f"{x:.13g}") for x in value.ravel()]
-                          for name, value in w.items()})
+        after.append({name: [float(f"{x:.13g}") for x in value.ravel()]
+                      for name, value in w.items()})
     return after
 
 
@@ -178,5 +177,5 @@ cases = {
 text = json.dumps({
     "images": IMAGES.ravel().tolist(), "labels": LABELS.ravel().tolist(),
     "start": {name: value.ravel().tolist() for name, value in START.items()},
-    "steps": [1, 4, STEPS], "cases": cases})
+    "steps": STEPS, "cases": cases})
 print(text.replace("], ", "],\n"))
