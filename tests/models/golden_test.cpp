@@ -167,12 +167,6 @@ Twin make_twin(const json& golden, DType dtype) {
   return twin;
 }
 
-std::vector<double> head(const Tensor& y) {
-  std::vector<double> values = values_of(y);
-  values.resize(std::min<std::size_t>(values.size(), 40));
-  return values;
-}
-
 /** PyTorch's SGD: momentum 0.9, decay 5e-4 on everything, rate 0.02. */
 void sgd_step(const std::vector<Tensor>& parameters,
               std::vector<Tensor>& momentum) {
@@ -212,20 +206,21 @@ TEST_P(ModelGolden, LogitsAndGradientsArePyTorchs) {
   for (const json& golden : file().at("cases")) {
     const std::string name = golden.at("name");
     // Deep nets of few channels multiply rounding errors: the file says how
-    // much PyTorch's f32 gradients differ from its f64 ones.
-    const double tolerance =
-        (f64() ? 1e-12 : 1e-5) * golden.at("amplification").get<double>();
+    // much PyTorch's f32 gradients differ from its f64 ones. f64 rounds 2^29
+    // times finer, which a ResNet-50 of width 3 still shows.
+    const double f32 = 1e-5 * golden.at("amplification").get<double>();
+    const double tolerance = f64() ? std::max(1e-12, f32 * 0x1p-29) : f32;
     const Twin twin = make_twin(golden, GetParam());
     twin.model->eval();
-    EXPECT_LE(relative_error(head((*twin.model)(twin.x)),
+    EXPECT_LE(relative_error(values_of((*twin.model)(twin.x)),
                              golden.at("eval").get<std::vector<double>>()),
               tolerance)
         << name;
     twin.model->train();
     const Tensor y = (*twin.model)(twin.x);
-    EXPECT_LE(
-        relative_error(head(y), golden.at("train").get<std::vector<double>>()),
-        tolerance)
+    EXPECT_LE(relative_error(values_of(y),
+                             golden.at("train").get<std::vector<double>>()),
+              tolerance)
         << name;
     const Tensor loss = twin.loss(y);
     EXPECT_NEAR(loss.item(), golden.at("loss").get<double>(),

@@ -1,13 +1,12 @@
 // What the golden file does not cover: options, clones, second order, size.
 #include <gmock/gmock.h>
 
-#include <fstream>
+#include <limits>
 #include <memory>
 
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/reduce.h>
-#include <mjolnir/core/threads.h>
 #include <mjolnir/layers/conv2d_thor.h>
 #include <mjolnir/layers/factors.h>
 #include <mjolnir/models/autoencoder.h>
@@ -151,6 +150,10 @@ TEST(Models, ClonesAreEqualAndIndependent) {
     model->parameters()[0].set_requires_grad(false);
     const std::unique_ptr<Module> copy = model->clone();
     EXPECT_EQ(copy->str(), model->str());
+    for (const auto& [name, module] : copy->named_modules())
+      if (const auto* source = dynamic_cast<CurvatureSource*>(module)) {
+        EXPECT_TRUE(source->factors()) << name;
+      }
     model->eval();
     copy->eval();
     EXPECT_TRUE(bit_equal((*copy)(x), (*model)(x)));
@@ -242,55 +245,40 @@ TEST(Models, PrintATree) {
                               "padding=1)  weight (4,2,3,3)  72\n"));
 }
 
-/** Resident memory of this process in kB, from /proc. */
-long resident_kb() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  long kb = 0;
-  while (status >> word)
-    if (word == "VmRSS:") status >> kb;
-  return kb;
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool keeps_freed_memory = true;
-#elif defined(__has_feature)
-constexpr bool keeps_freed_memory = __has_feature(address_sanitizer);
-#else
-constexpr bool keeps_freed_memory = false;
-#endif
-
-TEST(Models, AThousandLivesGrowNothing) {
-  if (resident_kb() == 0) GTEST_SKIP() << "no /proc/self/status here";
-  // Nets this small lose more to waking threads than they gain.
-  struct OneThread {
-    int before = num_threads();
-    OneThread() { set_num_threads(1); }
-    ~OneThread() { set_num_threads(before); }
-  } const one_thread;
-  Generator rng(4);
-  const auto live = [&] {
-    models::ResNetOptions options = small_resnet();
-    options.width = 2;
-    options.second_order = true;
-    models::ResNet net(options, rng);
-    net.zero_grad();
-    for (const auto& [name, module] : net.named_modules())
-      if (auto* source = dynamic_cast<CurvatureSource*>(module))
-        source->collect(Collect::Factors);
-    const Tensor x = normal({2, 2, 5, 4}, 0, 1, rng);
-    cross_entropy(net(x), Tensor::from(std::vector<std::int64_t>{1, 4}, {2}))
-        .backward();
-    const NoGrad no_grad;
-    for (const Tensor& w : net.parameters())
-      w.copy_from(w.detach() - w.grad() * 0.1);
-  };
-  for (int i = 0; i < 100; ++i) live();  // fills the caches
-  const long before = resident_kb();
-  for (int i = 0; i < 1000; ++i) live();
-  // AddressSanitizer keeps what was freed; its own leak check stands in.
-  const long grown = keeps_freed_memory ? 0 : resident_kb() - before;
-  EXPECT_LT(grown, 1024);
+// Widths whose tensors overflow: an error of ours, not a crash.
+TEST(Models, SizesThatOverflowAreErrors) {
+  const std::int64_t top = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t size :
+       {std::int64_t{1} << 56, std::int64_t{1} << 62, top}) {
+    const auto refused = [&](auto options, auto make_one, auto change) {
+      change(options);
+      EXPECT_THROW(make_one(options), Error) << size;
+    };
+    using namespace models;
+    const auto resnet = [](const auto& o) { make<ResNet>(o); };
+    refused(small_resnet(), resnet, [&](auto& o) { o.width = size; });
+    refused(small_resnet(), resnet, [&](auto& o) { o.in_channels = size; });
+    refused(small_resnet(), resnet, [&](auto& o) { o.classes = size; });
+    for (const std::int64_t depth : {18, 50}) {
+      ResNetLargeOptions options;
+      options.depth = depth;
+      refused(
+          options, [](const auto& o) { make<ResNetLarge>(o); },
+          [&](auto& o) { o.width = size; });
+    }
+    const auto lenet = [](const auto& o) { make<LeNet5>(o); };
+    refused(LeNet5Options(), lenet, [&](auto& o) { o.width = size; });
+    refused(LeNet5Options(), lenet, [&](auto& o) { o.classes = size; });
+    const auto mlp = [](const auto& o) { make<Mlp>(o); };
+    refused(MlpOptions(), mlp, [&](auto& o) { o.width = size; });
+    refused(MlpOptions(), mlp, [&](auto& o) { o.image = Pair(size, size); });
+    const auto autoencoder = [](const auto& o) { make<Autoencoder>(o); };
+    refused(AutoencoderOptions(), autoencoder,
+            [&](auto& o) { o.width = size; });
+    refused(AutoencoderOptions(), autoencoder, [&](auto& o) { o.code = size; });
+    refused(AutoencoderOptions(), autoencoder,
+            [&](auto& o) { o.in_channels = size; });
+  }
 }
 
 }  // namespace
