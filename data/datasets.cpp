@@ -7,6 +7,7 @@
 #include <mjolnir/data/cifar.h>
 #include <mjolnir/data/idx.h>
 #include <mjolnir/data/sources.h>
+#include <mjolnir/io/gzip.h>
 
 #include "data/detail/class_names.h"
 
@@ -76,10 +77,33 @@ DatasetParts mnist_parts() {
   return parts;
 }
 
+// Records of files that are published with this size: one that was cut off
+// between two records would decode as well.
+CifarRecords cifar_records(const std::string& source_name,
+                           const std::vector<std::string>& names,
+                           std::size_t size, CifarFormat format,
+                           const std::string& directory) {
+  const std::vector<std::string> paths =
+      locate(source(source_name), names, directory);
+  std::vector<io::Bytes> files;
+  for (const std::string& path : paths) {
+    io::Bytes bytes = io::read_file(path);
+    if (io::is_gzip(bytes)) bytes = io::gunzip(bytes, path);
+    if (bytes.size() != size) {
+      throw IoError("[cifar] '" + path + "' has " +
+                    std::to_string(bytes.size()) + " bytes, expected " +
+                    std::to_string(size) +
+                    ": it is truncated or something else");
+    }
+    files.push_back(std::move(bytes));
+  }
+  return decode_cifar(files, paths, format);
+}
+
 Dataset cifar10(const std::vector<std::string>& files,
                 const std::string& directory) {
-  CifarRecords records = read_cifar(locate(source("cifar10"), files, directory),
-                                    CifarFormat::Cifar10);
+  CifarRecords records = cifar_records("cifar10", files, 10000 * 3073,
+                                       CifarFormat::Cifar10, directory);
   DatasetParts parts;
   parts.name = "cifar10";
   parts.images = std::move(records.images);
@@ -90,9 +114,10 @@ Dataset cifar10(const std::vector<std::string>& files,
   return Dataset(parts);
 }
 
-Dataset cifar100(const std::string& file, const std::string& directory) {
-  CifarRecords records = read_cifar(
-      locate(source("cifar100"), {file}, directory), CifarFormat::Cifar100Fine);
+Dataset cifar100(const std::string& file, std::size_t samples,
+                 const std::string& directory) {
+  CifarRecords records = cifar_records("cifar100", {file}, samples * 3074,
+                                       CifarFormat::Cifar100Fine, directory);
   DatasetParts parts;
   parts.name = "cifar100";
   parts.images = std::move(records.images);
@@ -129,10 +154,10 @@ Dataset Cifar10::test(const std::string& directory) {
 }
 
 Dataset Cifar100::train(const std::string& directory) {
-  return cifar100("train.bin", directory);
+  return cifar100("train.bin", 50000, directory);
 }
 Dataset Cifar100::test(const std::string& directory) {
-  return cifar100("test.bin", directory);
+  return cifar100("test.bin", 10000, directory);
 }
 
 TrainTest open(const std::string& name, const std::string& directory) {

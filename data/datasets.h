@@ -10,7 +10,8 @@ namespace mjolnir::data {
 /**
  * The known data sets. Each looks for its files in `directory`, or without
  * one in the places of data/sources.h, and throws IoError if they are not
- * there (saying where it looked and how to get them) or are malformed.
+ * there (saying where it looked and how to get them), are malformed, or, for
+ * CIFAR, have another size than those that are published.
  */
 
 /** 28x28 grey images of clothes, 60,000 + 10,000 (Xiao, Rasul, Vollgraf). */

@@ -124,5 +124,21 @@ TEST(Cifar, RefusesALabelOutOfRangeAndNamesTheRecord) {
       {"some.bin", "label 20", "record 0", "0 to 19"});
 }
 
+TEST(Cifar, NamesTheFileOfALabelOutOfRangeAndItsRecordThere) {
+  const TempDirectory folder;
+  plant(folder / "first.bin", records({{1}, {2}, {3}}));
+  for (int label = 10; label <= 255; ++label) {
+    plant(folder / "second.bin",
+          records({{4}, {static_cast<std::uint8_t>(label)}}));
+    expect_error<IoError>(
+        [&] {
+          read_cifar({folder / "first.bin", folder / "second.bin"},
+                     CifarFormat::Cifar10);
+        },
+        {"'" + folder / "second.bin" + "'",
+         "label " + std::to_string(label) + " in record 1,"});
+  }
+}
+
 }  // namespace
 }  // namespace mjolnir::data

@@ -166,21 +166,64 @@ TEST(IdxPair, RefusesALabelOutOfRange) {
       {folder / "train-labels-idx1-ubyte", "label 10", "record 1", "0 to 9"});
 }
 
+// A file of this many bytes that starts with `bytes` and goes on with zeros,
+// which no disk has to hold.
+void plant_sized(const std::string& path, const io::Bytes& bytes,
+                 std::uintmax_t size) {
+  plant(path, bytes);
+  std::filesystem::resize_file(path, size);
+}
+
+constexpr std::uintmax_t cifar10_bytes = 30'730'000;   // 10,000 records
+constexpr std::uintmax_t cifar100_bytes = 30'740'000;  // of the test set
+
 TEST(Cifar, LoadsEitherFolderName) {
   const TempDirectory folder;
-  io::Bytes record(3073, 17);
-  record[0] = 8;
-  plant(folder / "cifar10/test_batch.bin", record);
+  plant_sized(folder / "cifar10/test_batch.bin", {8}, cifar10_bytes);
   const Dataset d = Cifar10::test(folder.path());
-  EXPECT_EQ(d.size(), 1);
+  EXPECT_EQ(d.size(), 10000);
   EXPECT_EQ(d.class_names()[static_cast<std::size_t>(d.label(0))], "ship");
-  io::Bytes fine(3074, 17);
-  fine[1] = 99;
-  plant(folder / "cifar-100-binary/train.bin", fine);
-  const Dataset hundred = Cifar100::train(folder.path());
+  EXPECT_EQ(d.label(9999), 0);
+  plant_sized(folder / "cifar-100-binary/test.bin", {0, 99}, cifar100_bytes);
+  const Dataset hundred = Cifar100::test(folder.path());
+  EXPECT_EQ(hundred.size(), 10000);
   EXPECT_EQ(hundred.classes(), 100);
   EXPECT_EQ(hundred.class_names()[static_cast<std::size_t>(hundred.label(0))],
             "worm");
+}
+
+TEST(Cifar, RefusesAFileOfAnotherSizeThanPublished) {
+  const TempDirectory folder;
+  // Cut, or gone on, between two records: each record is whole.
+  for (const std::uintmax_t size : {cifar10_bytes - 3073, cifar10_bytes + 3073,
+                                    std::uintmax_t{3073}, std::uintmax_t{0}}) {
+    plant_sized(folder / "test_batch.bin", {8}, size);
+    expect_error<IoError>(
+        [&] { Cifar10::test(folder.path()); },
+        {folder / "test_batch.bin", "has " + std::to_string(size) + " bytes",
+         "expected 30730000", "truncated"});
+  }
+  for (const std::string number : {"1", "2", "3", "4", "5"}) {
+    plant_sized(folder / ("data_batch_" + number + ".bin"), {8},
+                cifar10_bytes - (number == "3" ? 3073 : 0));
+  }
+  expect_error<IoError>(
+      [&] { Cifar10::train(folder.path()); },
+      {folder / "data_batch_3.bin", "30726927 bytes", "expected 30730000"});
+  plant_sized(folder / "test.bin", {0, 99}, cifar100_bytes - 3074);
+  expect_error<IoError>([&] { Cifar100::test(folder.path()); },
+                        {folder / "test.bin", "expected 30740000"});
+  plant_sized(folder / "train.bin", {0, 99}, cifar100_bytes);
+  expect_error<IoError>([&] { Cifar100::train(folder.path()); },
+                        {folder / "train.bin", "expected 153700000"});
+}
+
+TEST(Cifar, ReadsAGzippedFile) {
+  const TempDirectory folder;
+  io::Bytes bytes(cifar10_bytes);
+  bytes[3073] = 7;  // the label of record 1
+  plant(folder / "test_batch.bin.gz", gzip(bytes));
+  EXPECT_EQ(Cifar10::test(folder.path()).label(1), 7);
 }
 
 // ---- the real files --------------------------------------------------------
