@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <mjolnir/io/file.h>
 
@@ -11,19 +13,34 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_archive(const std::string& url) {
-  const std::string ending = ".tar.gz";
-  return url.size() > ending.size() &&
-         url.compare(url.size() - ending.size(), ending.size(), ending) == 0;
+  for (const std::string ending : {".tar.gz", ".tar.xz"}) {
+    if (url.size() > ending.size() &&
+        url.compare(url.size() - ending.size(), ending.size(), ending) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
-// A folder beside the target that goes away again, whatever happens.
+// A folder beside the target that goes away again, whatever happens, and with
+// it the folders above it that were made for it and are empty.
 class Workplace {
  public:
   explicit Workplace(std::string path) : path_(std::move(path)) {
     clear();
+    std::error_code ignored;
+    for (fs::path above = fs::path(path_).parent_path();
+         !above.empty() && !fs::exists(above, ignored);
+         above = above.parent_path()) {
+      made_.push_back(above);
+    }
     io::make_directories(path_);
   }
-  ~Workplace() { clear(); }
+  ~Workplace() {
+    clear();
+    std::error_code ignored;
+    for (const fs::path& above : made_) fs::remove(above, ignored);
+  }
   Workplace(const Workplace&) = delete;
   Workplace& operator=(const Workplace&) = delete;
 
@@ -35,12 +52,13 @@ class Workplace {
     fs::remove_all(path_, ignored);
   }
   std::string path_;
+  std::vector<fs::path> made_;  // the deepest first
 };
 
 bool download_from(const Source& source, const std::string& url,
                    const std::string& folder, const FetchTools& tools) {
   if (is_archive(url)) {
-    const std::string archive = folder + "/archive.tar.gz";
+    const std::string archive = folder + "/archive";
     return tools.download(url, archive) && tools.unpack(archive, folder);
   }
   for (const SourceFile& file : source.files) {

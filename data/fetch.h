@@ -13,8 +13,8 @@ struct FetchTools {
   /** Downloads `url` to the file `path`; false if it cannot. */
   std::function<bool(const std::string& url, const std::string& path)>
       download = {};
-  /** Unpacks a .tar.gz into `folder`, without the folder in the archive;
-   * false if it cannot. */
+  /** Unpacks an archive, .tar.gz or .tar.xz, into `folder`, without the folder
+   * in it; false if it cannot. */
   std::function<bool(const std::string& archive, const std::string& folder)>
       unpack = {};
 };
@@ -22,9 +22,9 @@ struct FetchTools {
 /**
  * Downloads a data set into `folder`: tries `urls` (as in Source::urls) one
  * after the other, checks every file by SHA-256, and only then moves them to
- * `folder`. Throws ValueError for a source we do not download, IoError for a
- * file that differs, or if no address answers: it then says what to do by
- * hand.
+ * `folder`; on failure no folder is left behind. Throws ValueError for a
+ * source we do not download, IoError for a file that differs, or if no address
+ * answers: it then says what to do by hand.
  */
 void fetch(const Source& source, const std::string& folder,
            const std::vector<std::string>& urls, const FetchTools& tools);

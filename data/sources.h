@@ -18,8 +18,8 @@ struct Source {
   std::string name;                  ///< As in `--data`, e.g. "cifar10".
   std::vector<std::string> folders;  ///< Names of its folder under a root.
   std::vector<SourceFile> files;     ///< Empty: not downloaded by us.
-  /** An archive (ends in .tar.gz), or folders (end in /) that hold `files`;
-   * each is tried until one answers. */
+  /** An archive (ends in .tar.gz or .tar.xz), or folders (end in /) that hold
+   * `files`; each is tried until one answers. */
   std::vector<std::string> urls;
   std::string advice;  ///< How to get it, for the message "not found".
 };

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -59,7 +60,7 @@ Arguments parse(int argc, char** argv) {
   return arguments;
 }
 
-// Runs a program of the PATH and waits; true if it was found and returned 0.
+// Runs a program of the PATH and waits; true if it returned 0.
 bool run(const std::vector<std::string>& words) {
   std::vector<char*> argv;
   for (const std::string& word : words) {
@@ -69,7 +70,10 @@ bool run(const std::vector<std::string>& words) {
   pid_t child = 0;
   int status =
       ::posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ);
-  if (status != 0) return false;
+  if (status != 0) {
+    std::fprintf(stderr, "cannot run %s: %s\n", argv[0], std::strerror(status));
+    return false;
+  }
   while (::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) return false;
   }
@@ -91,18 +95,26 @@ bool download(const std::string& url, const std::string& path) {
 }
 
 bool unpack(const std::string& archive, const std::string& folder) {
-  return run({"tar", "-xzf", archive, "-C", folder, "--strip-components=1"});
+  return run({"tar", "-xf", archive, "-C", folder, "--strip-components=1"});
 }
 
-// The addresses of a folder that somebody filled: with the archive, or with
-// the files themselves.
+// The addresses of a folder that somebody filled: with the archive, as it is
+// downloaded or packed by xz, with the files themselves, or with the data
+// set's folder.
 std::vector<std::string> addresses_of(const data::Source& source,
                                       const std::string& folder) {
   std::vector<std::string> out;
   for (const std::string& url : source.urls) {
-    if (url.back() != '/') out.push_back(folder + url.substr(url.rfind('/')));
+    const std::string archive = folder + url.substr(url.rfind('/'));
+    const std::size_t ending = archive.rfind(".gz");
+    if (url.back() == '/' || ending == std::string::npos) continue;
+    out.push_back(archive);
+    out.push_back(archive.substr(0, ending) + ".xz");
   }
   out.push_back(folder + "/");
+  for (const std::string& name : source.folders) {
+    out.push_back(folder + "/" + name + "/");
+  }
   return out;
 }
 

@@ -71,8 +71,19 @@ run no train
 [[ $output != *"g++"* ]] || fail "it asks for what is installed"
 [[ $output != *libgtest* ]] || fail "train asks for the tests' packages"
 run no test
-[[ $status -eq 1 && $output == *libgtest-dev* && $output != *clang* ]] ||
-  fail "test asks for other packages than it needs"
+[[ $status -eq 1 && $output == *libgtest-dev* && $output == *" curl "* &&
+  $output != *clang* ]] || fail "test asks for other packages than it needs"
+run no data mnist
+[[ $status -eq 1 && $output == *" curl "* && $output != *xz-utils* ]] ||
+  fail "data asks for other packages than it needs"
+run no data mnist --from "$tools"
+[[ $status -eq 1 && $output != *" curl"* && $output != *xz-utils* ]] ||
+  fail "data --from asks for what only a download needs"
+: >"$tools/cifar-10-binary.tar.xz"
+run no data cifar10 --to x --from "$tools"
+[[ $status -eq 1 && $output != *" curl"* && $output == *xz-utils* ]] ||
+  fail "data --from does not ask for what unpacks its archive"
+rm "$tools/cifar-10-binary.tar.xz"
 
 # The same with a sudo that asks for nothing: first the installation alone,
 # then, as that fails, with new package lists.

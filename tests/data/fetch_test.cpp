@@ -66,11 +66,17 @@ TEST(Fetch, TakesTheFirstAddressThatHasEverything) {
 
 TEST(Fetch, UnpacksAnArchive) {
   const TempDirectory folder;
-  plant(folder / "x.tar.gz", bytes_of("abc"));
   Local local;
-  fetch(two_files(), folder / "to", {folder / "x.tar.gz"}, local.tools());
-  EXPECT_NO_THROW(verify(two_files(), folder / "to"));
-  EXPECT_FALSE(fs::exists(folder / "to/archive.tar.gz"));
+  for (const std::string ending : {"gz", "xz"}) {
+    const std::string archive = folder / ("x.tar." + ending);
+    const std::string to = folder / ("to-" + ending);
+    plant(archive, bytes_of("abc"));
+    fetch(two_files(), to, {archive}, local.tools());
+    EXPECT_NO_THROW(verify(two_files(), to));
+    for (const auto& entry : fs::directory_iterator(to)) {
+      EXPECT_EQ(entry.path().extension(), ".bin") << entry.path();
+    }
+  }
   local.unpacks = false;
   expect_error<IoError>(
       [&] {
@@ -91,6 +97,26 @@ TEST(Fetch, ADamagedFileIsNamedAndNothingIsKept) {
       {"b.bin", "SHA-256", sum_of_abc});
   EXPECT_FALSE(fs::exists(folder / "to"));
   EXPECT_FALSE(fs::exists(folder / "to.partial"));
+}
+
+TEST(Fetch, AFailedRunLeavesNoFolderBehind) {
+  const TempDirectory folder;
+  plant(folder / "damaged/a.bin", bytes_of("abd"));
+  plant(folder / "damaged/b.bin", bytes_of("abd"));
+  fs::create_directory(folder / "mine");
+  Local local;
+  for (const std::string& from : {folder / "nowhere/", folder / "damaged/"}) {
+    expect_error<IoError>(
+        [&] {
+          fetch(two_files(), folder / "new/deep/to", {from}, local.tools());
+        },
+        {"abc"});
+    EXPECT_FALSE(fs::exists(folder / "new")) << from;
+    expect_error<IoError>(
+        [&] { fetch(two_files(), folder / "mine/to", {from}, local.tools()); },
+        {"abc"});
+    EXPECT_TRUE(fs::is_empty(folder / "mine")) << from;  // there before
+  }
 }
 
 TEST(Fetch, OfflineItSaysWhatToDoByHand) {
