@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Every public header compiles alone, included twice, without a warning, under
-# both compilers in C++17 and C++20.
+# g++ and clang++ (and clang++-19, where that is installed) in C++17 and C++20.
 set -euo pipefail
 include=$2/include
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-compilers=(g++)
-if command -v clang++ >/dev/null; then
-  compilers+=(clang++)
-else
-  echo "clang++ is not installed: only g++ was asked"
+compilers=(g++ clang++)
+if command -v clang++-19 >/dev/null; then
+  compilers+=(clang++-19)
 fi
+for compiler in "${compilers[@]}"; do
+  command -v "$compiler" >/dev/null || { echo "no $compiler here"; exit 1; }
+done
 
 # check COMPILER STANDARD HEADER
 check() {
@@ -36,4 +37,4 @@ for compiler in "${compilers[@]}"; do
     printf "$compiler $standard %s\n" "${headers[@]}"
   done
 done | xargs -P "$(nproc)" -L 1 bash -c 'check "$@"' check
-echo "${#headers[@]} headers"
+echo "${#headers[@]} headers, ${compilers[*]}"
