@@ -101,3 +101,46 @@ mapfile -t asked <"$log"
 [[ ${#asked[@]} -eq 3 && ${asked[0]} == *"apt-get install --yes"*libxtensor-dev* &&
   ${asked[1]} == *"apt-get update" && ${asked[2]} == "${asked[0]}" ]] ||
   fail "sudo was asked for something else: $(printf '%s\n' "${asked[@]}")"
+
+# ./mjolnir test --all with stand-ins for cmake and ctest: the tiers one after
+# the other, the time of each in the last line, and the worst result of all.
+calls=$tools/mjolnir/calls.log
+# shellcheck disable=SC2016
+printf '#!/bin/bash\n[[ $1 == --build ]] || exit 0\necho "[1/1] built"\n' \
+  >"$tools/cmake"
+# shellcheck disable=SC2016
+printf '#!/bin/bash\necho "$*" >>"%s"\necho summary\n[[ $* != *"${FAILS:-none}"* ]]\n' \
+  "$calls" >"$tools/ctest"
+chmod 755 "$tools/cmake" "$tools/ctest"
+for tool in nproc rm; do
+  ln -s "$(command -v "$tool")" "$tools/$tool"
+done
+
+# run_tests FAILS ARGUMENT...: ctest fails where its arguments hold FAILS
+run_tests() {
+  local fails=$1
+  shift
+  rm -f "$calls"
+  status=0
+  output=$(env PATH="$tools" MJOLNIR_PACKAGES=skip FAILS="$fails" \
+    bash "$tools/mjolnir/mjolnir" test "$@" 2>&1 </dev/null) || status=$?
+  mapfile -t asked < <(grep -oE -e '-L .*' "$calls" || true)
+}
+times='building [0-9]+ s, tier fast [0-9]+ s, tier all [0-9]+ s'
+run_tests none --all
+[[ $status -eq 0 && "${asked[*]}" == '-L ^fast$ -L ^all$' &&
+  $(tail -n 1 <<<"$output") =~ ^$times$ ]] || fail "test --all"
+for tier in fast all; do
+  run_tests "^$tier\$" --all
+  [[ $status -eq 1 && ${#asked[@]} -eq 2 && $output =~ $times ]] ||
+    fail "a failure in tier $tier ends the run, or is forgotten"
+done
+run_tests none --all -R conv
+[[ $status -eq 0 && "${asked[*]}" == '-L ^(fast|all)$ -R conv' &&
+  $output == *"tier fast|all "* ]] || fail "test --all -R"
+run_tests none --long
+[[ $status -eq 0 && "${asked[*]}" == '-L ^long$' &&
+  $output == *"tier long "* ]] || fail "test --long"
+run_tests none
+[[ $status -eq 0 && "${asked[*]}" == '-L ^fast$' &&
+  $(tail -n 1 <<<"$output") == summary ]] || fail "test"
