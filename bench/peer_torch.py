@@ -1,4 +1,5 @@
-"""Times the same ResNet-20 training step in Mjolnir and in PyTorch.
+"""Times the same ResNet-20 training step in Mjolnir and in PyTorch, and
+compares the memory of the two processes.
 
 Run by `./mjolnir bench --peer torch`, in rounds that alternate so that a busy
 machine disturbs both alike. PyTorch is a peer to compare with; nothing in
@@ -8,6 +9,7 @@ Mjolnir uses it.
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -16,8 +18,8 @@ import time
 
 
 def resnet20(torch, width):
-    """ResNet-20 for 32x32 images (He et al. 2016), shortcuts of type A as
-    projections, as in Mjolnir's models/resnet.h."""
+    """ResNet-20 for 32x32 images (He et al. 2016), shortcuts of type B
+    (projections), as in Mjolnir's models/resnet.h."""
     nn = torch.nn
 
     class Block(nn.Module):
@@ -69,8 +71,13 @@ def torch_step(width, batch, steps):
     return statistics.median(times[2:])
 
 
-def mjolnir_steps(program, width, batch, steps):
-    """Figures of one run of the bench program, in seconds."""
+def peak_memory():
+    """Largest resident size of this process so far, in MB (Linux)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def mjolnir_figures(program, width, batch, steps):
+    """Figures of one run of the bench program, under their names there."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "figures.json")
         subprocess.run(
@@ -80,31 +87,55 @@ def mjolnir_steps(program, width, batch, steps):
         with open(path, encoding="utf-8") as file:
             figures = json.load(file)
     prefix = f"resnet20_w{width}_"
-    return {name: figures[prefix + name + "_ms"] / 1e3
-            for name in ("sgd", "thor_plain", "thor_refresh")}
+    return {name.removeprefix(prefix): value for name, value in figures.items()}
 
 
 def own_process(width, batch, steps):
-    """torch_step() in a process of its own, as a user's script would be."""
+    """torch_step() in a process of its own, as a user's script would be: the
+    seconds of a step, and the peak memory of that process in MB."""
     output = subprocess.run(
         [sys.executable, os.path.abspath(__file__), "--child",
          f"{width},{batch},{steps}"], check=True, capture_output=True, text=True)
-    return float(output.stdout)
+    seconds, megabytes = output.stdout.split()
+    return float(seconds), float(megabytes)
+
+
+# Of PyTorch's step in its default eager mode, for the same optimizer.
+LIMIT = 1.0
+
+
+def verdict(ratio):
+    """What is printed beside the ratio that has a limit."""
+    word = "PASS" if ratio <= LIMIT else "over"
+    return f"   {word} (<= {LIMIT:.1f}: no slower than PyTorch eager)"
 
 
 def compare(program, width, batch, steps, rounds):
-    """Prints one row per method, best of the rounds' medians."""
-    rows = {}
+    """Prints one row per method: of the rounds, the best median time and the
+    largest memory."""
+    times, memory = {}, {}
     for _ in range(rounds):
-        rows.setdefault("PyTorch SGD", []).append(own_process(width, batch, steps))
-        for name, value in mjolnir_steps(program, width, batch, steps).items():
-            rows.setdefault("Mjolnir " + name, []).append(value)
-    peer = min(rows["PyTorch SGD"])
+        seconds, megabytes = own_process(width, batch, steps)
+        times.setdefault("PyTorch SGD", []).append(seconds)
+        memory.setdefault("PyTorch SGD", []).append(megabytes)
+        figures = mjolnir_figures(program, width, batch, steps)
+        for name in ("sgd", "thor_plain", "thor_refresh"):
+            times.setdefault("Mjolnir " + name, []).append(figures[name + "_ms"] / 1e3)
+        for name, key in (("sgd", "sgd_memory_mb"), ("sgd, then thor", "memory_mb")):
+            memory.setdefault("Mjolnir " + name, []).append(figures[key])
     print(f"\nResNet-20, width {width}, batch {batch}: best of {rounds} "
           f"alternating rounds, median of {steps} steps each")
-    for name, values in rows.items():
+    peer = min(times["PyTorch SGD"])
+    for name, values in times.items():
+        ratio = min(values) / peer
         print(f"  {name:24} {min(values) * 1e3:9.1f} ms   "
-              f"{min(values) / peer:5.2f} of PyTorch's step")
+              f"{ratio:5.2f} of PyTorch's step"
+              + (verdict(ratio) if name == "Mjolnir sgd" else ""))
+    print("  peak memory of the whole process")
+    peer = max(memory["PyTorch SGD"])
+    for name, values in memory.items():
+        print(f"  {name:24} {max(values):9.0f} MB   "
+              f"{max(values) / peer:5.2f} of PyTorch's")
 
 
 def main():
@@ -115,7 +146,7 @@ def main():
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(torch_step(*map(int, options.child.split(","))))
+        print(torch_step(*map(int, options.child.split(","))), peak_memory())
         return
     if not options.program:
         parser.error("--program is required")

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -14,10 +15,24 @@ void Report::section(const std::string& title) {
 
 void Report::add(const std::string& key, const std::string& words, double value,
                  const std::string& unit, int decimals) {
+  print(words, value, decimals, unit);
+  figures_.push_back({key, value, std::nullopt});
+}
+
+void Report::add_limited(const std::string& key, const std::string& words,
+                         double value, double at_most, int decimals) {
+  std::ostringstream limit;
+  limit << (value <= at_most ? "PASS" : "over") << " (at most " << at_most
+        << ")";
+  print(words, value, decimals, limit.str());
+  figures_.push_back({key, value, at_most});
+}
+
+void Report::print(const std::string& words, double value, int decimals,
+                   const std::string& rest) {
   std::printf("  %-52s %12.*f %s\n", words.c_str(), decimals, value,
-              unit.c_str());
+              rest.c_str());
   std::fflush(stdout);
-  figures_.emplace_back(key, value);
 }
 
 void Report::note(const std::string& sentence) {
@@ -27,7 +42,14 @@ void Report::note(const std::string& sentence) {
 
 void Report::write_json(const std::string& path) const {
   nlohmann::ordered_json json;
-  for (const auto& [key, value] : figures_) json[key] = value;
+  auto limits = nlohmann::ordered_json::object();
+  for (const Figure& figure : figures_) {
+    json[figure.key] = figure.value;
+    if (!figure.at_most) continue;
+    limits[figure.key] = {{"at_most", *figure.at_most},
+                          {"pass", figure.value <= *figure.at_most}};
+  }
+  json["limits"] = limits;
   std::ofstream file(path);
   file << json.dump(2) << '\n';
   file.close();

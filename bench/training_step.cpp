@@ -139,8 +139,9 @@ void training_step(Report& report, const StepSize& size, double peak,
                100.0 * flops / time / peak, "%");
     report.add(key + name + "_images", "  images per second",
                static_cast<double>(size.batch) / time, "1/s", 0);
-    report.add(key + name + "_misses", "  tensor-storage misses, at most",
-               static_cast<double>(kind.misses), "", 0);
+    report.add_limited(key + name + "_misses",
+                       "  tensor-storage misses of the worst step",
+                       static_cast<double>(kind.misses), 0, 0);
     report.add(key + name + "_news", "  calls of operator new",
                static_cast<double>(kind.news), "", 0);
     return time;
@@ -150,6 +151,8 @@ void training_step(Report& report, const StepSize& size, double peak,
     mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
     auto sgd_steps = measure(net, sgd, batch, 1, rounds);
     describe("sgd", "Sgd step", sgd_steps[0]);
+    report.add(key + "sgd_memory_mb", "  peak memory of the process so far",
+               peak_memory(), "MB", 0);
   }
 
   mj::optim::Thor thor(net,
