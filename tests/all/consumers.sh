@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Projects of users: one finds an installed Mjolnir in a prefix that was moved,
-# static and shared; one has it as a subfolder and adds an op, a layer and an
-# optimizer of its own.
+# static and shared; one is README.md's, word for word; one has it as a subfolder
+# and adds an op, a layer and an optimizer of its own.
 set -euo pipefail
 source_dir=$1
 build=$2
@@ -47,6 +47,30 @@ for kind in static shared; do
     run_consumers "$scratch/consumer-$kind-$type"
   done
 done
+# A static library brings what is below it along.
+needed=$(ldd "$scratch/consumer-static-Release/consumer_17")
+for library in openblas dnnl libz spdlog; do
+  if [[ $needed != *"$library"* ]]; then
+    printf '%s\n' "the static consumer does not use $library:" "$needed"
+    exit 1
+  fi
+done
+
+# block LANGUAGE: the first block of that language in README.md
+block() {
+  awk -v fence="\`\`\`$1" '
+    $0 == fence && !done { inside = 1; next }
+    /^```$/ { done = done || inside; inside = 0 }
+    inside' "$source_dir/README.md"
+}
+readme=$scratch/readme
+mkdir "$readme"
+block cmake >"$readme/CMakeLists.txt"
+block cpp >"$readme/main.cpp"
+grep -q 'find_package(mjolnir' "$readme/CMakeLists.txt"
+grep -q 'int main()' "$readme/main.cpp"
+build_in "$readme/build" -S "$readme" -DCMAKE_PREFIX_PATH="$scratch/moved-static"
+[[ -x $readme/build/mine ]]
 
 if cmake -S "$source_dir/tests/consumers/package" -B "$scratch/wrong-version" \
   -G Ninja -DCMAKE_PREFIX_PATH="$scratch/moved-static" -DWANTED_VERSION=0.99 \
