@@ -246,6 +246,19 @@ TEST(Evaluate, CountsEverySampleAndTouchesNothing) {
   EXPECT_FALSE(probe.weight.grad().defined());
 }
 
+TEST(Evaluate, OfNoSamplesIsEmptyAndNotANumber) {
+  Probe probe;
+  probe.train();
+  data::Loader none = loader(0, 4);
+  const Meter meter = evaluate(probe, none);
+  EXPECT_EQ(meter.samples, 0);
+  EXPECT_EQ(meter.correct, 0);
+  EXPECT_TRUE(std::isnan(meter.loss()));
+  EXPECT_TRUE(std::isnan(meter.accuracy()));
+  EXPECT_TRUE(std::isnan(meter.standard_error()));
+  EXPECT_TRUE(probe.training());
+}
+
 TEST(Evaluate, AgreesWithTheDefinition) {
   Probe probe;
   data::Loader batches = loader(2, 2);

@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <mjolnir/core/error.h>
+#include <mjolnir/core/ops.h>
 #include <mjolnir/curvature/state.h>
+#include <mjolnir/optim/sgd.h>
 #include <mjolnir/train/model_file.h>
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -227,6 +231,54 @@ TEST(ModelFile, AnotherModelIsRefusedWithAllDifferences) {
   }
   EXPECT_EQ(wider->parameters()[0].to_vector<float>(), before);
   EXPECT_THROW(load_model(folder.path() + "/none", *wider), IoError);
+}
+
+// A file that lacks its last tensor's last byte, one of another model, and one
+// that lacks a name: after each the model is what it was, and goes on.
+TEST(ModelFile, AModelIsUsableAfterAFailedLoad) {
+  const data::Dataset data = load_data(resolved(synthetic())).train;
+  Generator rng(1);
+  TrainOptions o = synthetic();
+  o.model = "resnet8";
+  o.width = 3;
+  const auto model = make_model(resolved(o), data, rng);
+  const TemporaryFolder folder;
+  const std::string cut = folder.path() + "/cut";
+  save_model(cut, *make_model(resolved(o), data, rng));
+  std::filesystem::resize_file(cut, std::filesystem::file_size(cut) - 1);
+  const std::string other = folder.path() + "/other";
+  save_model(other, *make_model(resolved(synthetic()), data, rng));
+
+  const Tensor x = normal({4, 1, 28, 28}, 0.0, 1.0, rng);
+  const Tensor labels =
+      Tensor::from(std::vector<std::int64_t>{0, 1, 2, 3}, {4});
+  model->eval();
+  const auto before = (*model)(x).to_vector<float>();
+  auto fewer = model->state();
+  for (auto& [name, tensor] : fewer) tensor = Tensor::zeros_like(tensor);
+  fewer.pop_back();
+  for (const std::function<void()>& load : std::vector<std::function<void()>>{
+           [&] { load_model(cut, *model); }, [&] { load_model(other, *model); },
+           [&] { model->load_state(fewer); }}) {
+    EXPECT_THROW(load(), Error);
+    EXPECT_EQ((*model)(x).to_vector<float>(), before);
+  }
+
+  optim::SgdOptions options;
+  options.learning_rate = 0.05;
+  options.momentum = 0.0;
+  optim::Sgd sgd(*model, options);
+  model->train();
+  double first = 0.0, last = 0.0;
+  for (int step = 0; step < 10; ++step) {
+    sgd.zero_grad();
+    const Tensor loss = cross_entropy((*model)(x), labels);
+    loss.backward();
+    sgd.step();
+    last = loss.item();
+    if (step == 0) first = last;
+  }
+  EXPECT_LT(last, first);
 }
 
 }  // namespace
