@@ -8,4 +8,4 @@ source_dir=$1
 export TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1
 export OMP_NUM_THREADS=1
 build_in "$source_dir/build-tsan" --preset tsan
-run_fast "$source_dir/build-tsan"
+run_fast "$source_dir/build-tsan" "$kernels_of_onednn"
