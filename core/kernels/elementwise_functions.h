@@ -22,7 +22,7 @@ using xsimd::pow;
 using xsimd::sqrt;
 using xsimd::tanh;
 
-// 1 / (1 + exp(-x)); exp overflows to inf for x < -88, which gives 0.
+// 1 / (1 + exp(-x)); exp overflows to inf for x < -88.72, which gives 0.
 template <class V>
 V logistic(V x) {
   return V(1) / (V(1) + exp(-x));

@@ -150,6 +150,38 @@ TEST(VectorLoops, RowsOfExponentials) {
   }
 }
 
+// Near both ends of what a float holds, subnormal results included.
+TEST(VectorLoops, ExpCoversTheRangeOfFloat) {
+  const std::vector<float> x{
+      88.0f,  88.37f, 88.38f, 88.5f,  88.7f,  88.72f, -87.3f, -87.4f,
+      -88.0f, -88.4f, -90.0f, -95.0f, -100.f, -103.f, 50.0f,  -50.0f,
+  };
+  const auto n = static_cast<std::int64_t>(x.size());
+  const double tiny = std::numeric_limits<float>::denorm_min();
+  for (const Variant& variant : variants()) {
+    SCOPED_TRACE(variant.name);
+    std::vector<float> y(x.size()), silu(x.size()), sigmoid(x.size());
+    variant.loops->map(Unary::Exp)({}, n, x.data(), y.data());
+    variant.loops->map(Unary::Silu)({}, n, x.data(), silu.data());
+    variant.loops->map(Unary::Sigmoid)({}, n, x.data(), sigmoid.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double e = std::exp(static_cast<double>(x[i]));
+      EXPECT_NEAR(y[i], e, 4 * 6e-8 * e + tiny) << "exp " << x[i];
+      if (x[i] < -88.7f) continue;  // e^-x is beyond float
+      const double s = e / (1 + e);
+      EXPECT_NEAR(sigmoid[i], s, 6 * 6e-8 * s + tiny) << "sigmoid " << x[i];
+      EXPECT_NEAR(silu[i], x[i] * s, 6 * 6e-8 * std::abs(x[i] * s) + tiny)
+          << "silu " << x[i];
+    }
+    const std::vector<float> beyond{88.73f, 89.0f,   200.0f,
+                                    3e38f,  -104.0f, -3e38f};
+    std::vector<float> ends(beyond.size());
+    variant.loops->map(Unary::Exp)({}, 6, beyond.data(), ends.data());
+    const float inf = std::numeric_limits<float>::infinity();
+    EXPECT_EQ(ends, (std::vector<float>{inf, inf, inf, inf, 0, 0}));
+  }
+}
+
 TEST(VectorLoops, KeepNanAndInfinity) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float inf = std::numeric_limits<float>::infinity();
