@@ -6,6 +6,7 @@
 
 #include "core/detail/parallel.h"
 #include "core/detail/scratch.h"
+#include "core/kernels/grain.h"
 
 /**
  * Loops over matrices (rows, columns) whose inner loop is a panel of
@@ -22,8 +23,6 @@ constexpr std::int64_t narrow_panel = 16;
  * floats below 5e-7 of the sum of the |terms|, however many there are. It is
  * also how many rows are walked panel by panel: a few pages, read in order. */
 constexpr std::int64_t panel_rows = 16;
-/** Elements worth a thread. */
-constexpr std::int64_t block_elements = 1 << 14;
 
 /** Calls f(begin, end, first, width) for pieces that cover rows [begin, end):
  * columns first..first+width of each, where width is an integral_constant for
@@ -58,7 +57,7 @@ template <std::size_t K, class T, class Term>
 void reduce_columns(std::int64_t rows, std::int64_t columns, double* out,
                     Term&& term) {
   const std::int64_t parts =
-      std::clamp<std::int64_t>(rows * columns / (2 * block_elements), 1, 64);
+      std::clamp<std::int64_t>(rows * columns / (2 * worthwhile), 1, 64);
   const std::int64_t size = static_cast<std::int64_t>(K) * columns;
   const Scratch<double> partial(parts * size);
   std::fill_n(partial.data(), parts * size, 0.0);
@@ -97,19 +96,18 @@ void reduce_columns(std::int64_t rows, std::int64_t columns, double* out,
 /** Calls f(r, c) for every element, rows in parallel, panels inside. */
 template <class F>
 void for_each_element(std::int64_t rows, std::int64_t columns, F&& f) {
-  const std::int64_t grain = std::max<std::int64_t>(
-      1, block_elements / std::max<std::int64_t>(columns, 1));
-  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for_each_panel(
-        begin, end, columns,
-        [&](std::int64_t r0, std::int64_t r1, std::int64_t first, auto width) {
-          for (std::int64_t r = r0; r < r1; ++r) {
-            for (std::int64_t c = 0; c < width; ++c) {
-              f(r, first + c);
-            }
-          }
-        });
-  });
+  parallel_for(rows, grain_of(columns),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for_each_panel(begin, end, columns,
+                                [&](std::int64_t r0, std::int64_t r1,
+                                    std::int64_t first, auto width) {
+                                  for (std::int64_t r = r0; r < r1; ++r) {
+                                    for (std::int64_t c = 0; c < width; ++c) {
+                                      f(r, first + c);
+                                    }
+                                  }
+                                });
+               });
 }
 
 /**

@@ -6,6 +6,7 @@
 
 #include "core/detail/parallel.h"
 #include "core/kernels/elementwise_vector.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -14,14 +15,11 @@ namespace functions {
 #include "core/kernels/elementwise_functions.h"
 }
 
-// Elements a thread should have at least.
-constexpr std::int64_t kGrain = 16384;
-
 template <class F, class T>
 void map_as(Constants constants, std::int64_t n, const T* x, T* y) {
   const T p = static_cast<T>(constants.p);
   const T q = static_cast<T>(constants.q);
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, worthwhile, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) y[i] = F::forward(x[i], p, q);
   });
 }
@@ -31,7 +29,7 @@ void gradient_as(Constants constants, std::int64_t n, const T* saved,
                  const T* dy, T* dx) {
   const T p = static_cast<T>(constants.p);
   const T q = static_cast<T>(constants.q);
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, worthwhile, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       dx[i] = F::gradient(saved[i], dy[i], p, q);
     }
@@ -41,9 +39,9 @@ void gradient_as(Constants constants, std::int64_t n, const T* saved,
 // Calls f(out, n, offsets) for the runs of a nest, in parallel.
 template <class F>
 void walk_parallel(const LoopNest& nest, F&& f) {
-  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    nest.walk(begin, end, f);
-  });
+  parallel_for(
+      nest.numel(), worthwhile,
+      [&](std::int64_t begin, std::int64_t end) { nest.walk(begin, end, f); });
 }
 
 template <class F, class T>
@@ -155,7 +153,7 @@ void map_fast(Unary f, Constants constants, std::int64_t n, const float* x,
               float* y) {
   const MapLoop loop = vector_loops().map(f);
   if (loop == nullptr) return map(f, constants, n, x, y);
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, worthwhile, [&](std::int64_t begin, std::int64_t end) {
     loop(constants, end - begin, x + begin, y + begin);
   });
 }
@@ -164,7 +162,7 @@ void map_gradient_fast(Unary f, Constants constants, std::int64_t n,
                        const float* saved, const float* dy, float* dx) {
   const MapGradientLoop loop = vector_loops().map_gradient(f);
   if (loop == nullptr) return map_gradient(f, constants, n, saved, dy, dx);
-  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, worthwhile, [&](std::int64_t begin, std::int64_t end) {
     loop(constants, end - begin, saved + begin, dy + begin, dx + begin);
   });
 }
@@ -183,9 +181,7 @@ void zip_fast(Binary f, const LoopNest& nest, const float* a, const float* b,
     const Steps along_a{nest.strides[0][0], a_along.column};
     const Steps along_b{nest.strides[1][0], b_along.column};
     const std::int64_t columns = nest.lengths[1];
-    const std::int64_t grain =
-        std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, columns));
-    parallel_for(nest.lengths[0], grain,
+    parallel_for(nest.lengths[0], grain_of(columns),
                  [&](std::int64_t begin, std::int64_t end) {
                    loop(end - begin, columns, a + begin * along_a.row, along_a,
                         b + begin * along_b.row, along_b, y + begin * columns);

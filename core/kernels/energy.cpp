@@ -1,26 +1,24 @@
 #include "core/kernels/energy.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/detail/parallel.h"
+#include "core/detail/scratch.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
 
-constexpr std::int64_t grain = 1 << 14;
-
-// How many window positions cover each pixel along one axis.
-std::vector<std::int64_t> cover(std::int64_t length, std::int64_t positions,
-                                std::int64_t kernel, std::int64_t stride,
-                                std::int64_t pad, std::int64_t dilation) {
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(length), 0);
+// counts (length): how many window positions cover each pixel along one axis.
+void cover(std::int64_t length, std::int64_t positions, std::int64_t kernel,
+           std::int64_t stride, std::int64_t pad, std::int64_t dilation,
+           std::int64_t* counts) {
+  std::fill_n(counts, length, 0);
   for (std::int64_t p = 0; p < positions; ++p)
     for (std::int64_t k = 0; k < kernel; ++k) {
       const std::int64_t at = p * stride - pad + k * dilation;
-      if (at >= 0 && at < length) ++counts[static_cast<std::size_t>(at)];
+      if (at >= 0 && at < length) ++counts[at];
     }
-  return counts;
 }
 
 // sum of x[i]^2 in eight interleaved sums, which run side by side.
@@ -42,15 +40,12 @@ double row_energy(std::int64_t n, const T* x) {
 // change the result.
 template <class F>
 double ordered_sum(std::int64_t n, std::int64_t work, F&& f) {
-  std::vector<double> parts(static_cast<std::size_t>(n));
-  parallel_for(
-      n, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(work, 1)),
-      [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i)
-          parts[static_cast<std::size_t>(i)] = f(i);
-      });
+  const Scratch<double> parts(n);
+  parallel_for(n, grain_of(work), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) parts[i] = f(i);
+  });
   double sum = 0;
-  for (const double part : parts) sum += part;
+  for (std::int64_t i = 0; i < n; ++i) sum += parts[i];
   return sum;
 }
 
@@ -68,35 +63,31 @@ template <class T>
 double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
                     std::int64_t channels, const Conv2dGeometry& window,
                     const T* x) {
-  const std::vector<std::int64_t> rows =
-      cover(height, window.out_h(height), window.kernel_h, window.stride_h,
-            window.pad_top, window.dilation_h);
-  const std::vector<std::int64_t> columns =
-      cover(width, window.out_w(width), window.kernel_w, window.stride_w,
-            window.pad_left, window.dilation_w);
+  const Scratch<std::int64_t> rows(height), columns(width);
+  cover(height, window.out_h(height), window.kernel_h, window.stride_h,
+        window.pad_top, window.dilation_h, rows.data());
+  cover(width, window.out_w(width), window.kernel_w, window.stride_w,
+        window.pad_left, window.dilation_w, columns.data());
   return ordered_sum(batch * height, width * channels, [&](std::int64_t row) {
     const T* pixels = x + row * width * channels;
     double sum = 0;
     for (std::int64_t w = 0; w < width; ++w)
-      sum += double(columns[static_cast<std::size_t>(w)]) *
-             row_energy(channels, pixels + w * channels);
-    return sum * double(rows[static_cast<std::size_t>(row % height)]);
+      sum += double(columns[w]) * row_energy(channels, pixels + w * channels);
+    return sum * double(rows[row % height]);
   });
 }
 
 template <class T>
 void mean_rows(std::int64_t rows, std::int64_t columns, const T* x, T* y) {
-  parallel_for(
-      columns,
-      std::max<std::int64_t>(1, grain / std::max<std::int64_t>(rows, 1)),
-      [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t j = begin; j < end; ++j) {
-          double sum = 0;
-          for (std::int64_t i = 0; i < rows; ++i)
-            sum += double(x[i * columns + j]);
-          y[j] = T(sum / double(rows));
-        }
-      });
+  parallel_for(columns, grain_of(rows),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t j = begin; j < end; ++j) {
+                   double sum = 0;
+                   for (std::int64_t i = 0; i < rows; ++i)
+                     sum += double(x[i * columns + j]);
+                   y[j] = T(sum / double(rows));
+                 }
+               });
 }
 
 template <class T>

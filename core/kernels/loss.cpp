@@ -1,20 +1,15 @@
 #include "core/kernels/loss.h"
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "core/detail/parallel.h"
+#include "core/detail/per_thread.h"
 #include "core/kernels/elementwise_vector.h"
+#include "core/kernels/exp_row.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
-
-constexpr std::int64_t kGrain = 4096;
-
-std::int64_t grain_of(std::int64_t classes) {
-  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, classes));
-}
 
 // The probability of each class that one sample aims at.
 template <class T>
@@ -40,63 +35,56 @@ class Row {
   double keep_, spread_;
 };
 
-// e^(x - m) of a row, its sum and m; the sum is NaN if any x is.
 template <class T>
-double exp_row(std::int64_t classes, const T* x, T* y, T* largest) {
-  *largest = *std::max_element(x, x + classes);
-  double total = 0.0;
-  for (std::int64_t c = 0; c < classes; ++c) {
-    y[c] = std::exp(x[c] - *largest);
-    total += y[c];
-  }
-  return total;
+double neighbours_exp_row(std::int64_t classes, const T* x, T* y, T* largest) {
+  return exp_row(classes, 1, x, y, largest);
 }
 
 template <class T, class ExpRow>
 void losses(std::int64_t samples, std::int64_t classes, const T* x,
             const Targets<T>& targets, T* loss, ExpRow exp_of) {
-  parallel_for(samples, grain_of(classes),
-               [&](std::int64_t begin, std::int64_t end) {
-                 std::vector<T> scratch(static_cast<std::size_t>(classes));
-                 for (std::int64_t n = begin; n < end; ++n) {
-                   const T* row = x + n * classes;
-                   T largest = 0;
-                   const double shift =
-                       std::log(exp_of(classes, row, scratch.data(), &largest));
-                   const Row<T> q(targets, n, classes);
-                   double total = 0.0;
-                   for (std::int64_t c = 0; c < classes; ++c) {
-                     const double share = q(c);
-                     // A class without a share costs nothing, even at -inf.
-                     if (share != 0.0)
-                       total += share * (shift - (row[c] - largest));
-                   }
-                   // A NaN among classes without a share must not be lost.
-                   loss[n] = static_cast<T>(shift == shift ? total : shift);
-                 }
-               });
+  const std::int64_t grain = grain_of(classes, exp_grain);
+  const PerThread<T> rooms(samples, grain, classes);
+  parallel_for(samples, grain, [&](std::int64_t begin, std::int64_t end) {
+    T* const room = rooms.mine();
+    for (std::int64_t n = begin; n < end; ++n) {
+      const T* row = x + n * classes;
+      T largest = 0;
+      const double shift = std::log(exp_of(classes, row, room, &largest));
+      const Row<T> q(targets, n, classes);
+      double total = 0.0;
+      for (std::int64_t c = 0; c < classes; ++c) {
+        const double share = q(c);
+        // A class without a share costs nothing, even at -inf.
+        if (share != 0.0) total += share * (shift - (row[c] - largest));
+      }
+      // A NaN among classes without a share must not be lost.
+      loss[n] = static_cast<T>(shift == shift ? total : shift);
+    }
+  });
 }
 
 template <class T, class ExpRow>
 void gradients(std::int64_t samples, std::int64_t classes, const T* x,
                const Targets<T>& targets, double scale, const T* dy,
                std::int64_t step, T* dx, ExpRow exp_of) {
-  parallel_for(
-      samples, grain_of(classes), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t n = begin; n < end; ++n) {
-          T* out = dx + n * classes;
-          T largest = 0;
-          const double total = exp_of(classes, x + n * classes, out, &largest);
-          const Row<T> q(targets, n, classes);
-          double mass = 0.0;
-          for (std::int64_t c = 0; c < classes; ++c) mass += q(c);
-          const double factor = scale * dy[n * step];
-          const double share = mass / total;
-          for (std::int64_t c = 0; c < classes; ++c) {
-            out[c] = static_cast<T>(factor * (out[c] * share - q(c)));
-          }
-        }
-      });
+  parallel_for(samples, grain_of(classes, exp_grain),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t n = begin; n < end; ++n) {
+                   T* out = dx + n * classes;
+                   T largest = 0;
+                   const double total =
+                       exp_of(classes, x + n * classes, out, &largest);
+                   const Row<T> q(targets, n, classes);
+                   double mass = 0.0;
+                   for (std::int64_t c = 0; c < classes; ++c) mass += q(c);
+                   const double factor = scale * dy[n * step];
+                   const double share = mass / total;
+                   for (std::int64_t c = 0; c < classes; ++c) {
+                     out[c] = static_cast<T>(factor * (out[c] * share - q(c)));
+                   }
+                 }
+               });
 }
 
 }  // namespace
@@ -104,7 +92,7 @@ void gradients(std::int64_t samples, std::int64_t classes, const T* x,
 template <class T>
 void cross_entropy(std::int64_t samples, std::int64_t classes, const T* x,
                    const Targets<T>& targets, T* loss) {
-  losses(samples, classes, x, targets, loss, exp_row<T>);
+  losses(samples, classes, x, targets, loss, neighbours_exp_row<T>);
 }
 
 void cross_entropy_fast(std::int64_t samples, std::int64_t classes,
@@ -117,7 +105,8 @@ template <class T>
 void cross_entropy_gradient(std::int64_t samples, std::int64_t classes,
                             const T* x, const Targets<T>& targets, double scale,
                             const T* dy, std::int64_t step, T* dx) {
-  gradients(samples, classes, x, targets, scale, dy, step, dx, exp_row<T>);
+  gradients(samples, classes, x, targets, scale, dy, step, dx,
+            neighbours_exp_row<T>);
 }
 
 void cross_entropy_gradient_fast(std::int64_t samples, std::int64_t classes,

@@ -1,16 +1,16 @@
 #include "core/kernels/reduce.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/detail/parallel.h"
+#include "core/detail/scratch.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
 
 // Kept neighbours of the innermost axis that one task sums side by side.
 constexpr std::int64_t kColumns = 512;
-constexpr std::int64_t kGrain = 16384;
 
 // The plan as two loop nests over x, and the innermost axis apart if kept.
 struct Loops {
@@ -113,38 +113,39 @@ void sum(const ReducePlan& plan, const T* x, double divisor, T* y) {
   if (tasks == 0 || loops.columns == 0) return;
   const std::int64_t outputs = loops.kept_count * loops.columns;
   const std::int64_t work = outputs * loops.reduced_count;
-  const int threads = detail::threads_for(work, kGrain);
+  const int threads = detail::threads_for(work, worthwhile);
   const std::int64_t slices =
       tasks >= threads
           ? 1
           : std::max<std::int64_t>(
                 1, std::min<std::int64_t>(threads, loops.reduced_count));
-  std::vector<double> partial(slices > 1 ? slices * outputs : 0);
+  const Scratch<double> partial(slices > 1 ? slices * outputs : 0);
   const std::int64_t items = tasks * slices;
-  const std::int64_t grain = std::max<std::int64_t>(
-      1, kGrain * items / std::max<std::int64_t>(work, 1));
-  parallel_for(items, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t slice = item % slices;
-      const std::int64_t block = item / slices % loops.blocks;
-      const std::int64_t position = item / slices / loops.blocks;
-      const std::int64_t first = block * kColumns;
-      const std::int64_t columns = std::min(kColumns, loops.columns - first);
-      double sums[kColumns];
-      std::fill_n(sums, columns, 0.0);
-      sum_slice(loops, x + loops.offset(position) + first, columns,
-                loops.reduced_count * slice / slices,
-                loops.reduced_count * (slice + 1) / slices, sums);
-      const std::int64_t out = position * loops.columns + first;
-      if (slices > 1) {
-        std::copy_n(sums, columns, &partial[slice * outputs + out]);
-      } else {
-        for (std::int64_t c = 0; c < columns; ++c) {
-          y[out + c] = static_cast<T>(sums[c] / divisor);
-        }
-      }
-    }
-  });
+  parallel_for(items, grain_of_shares(items, work),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t item = begin; item < end; ++item) {
+                   const std::int64_t slice = item % slices;
+                   const std::int64_t block = item / slices % loops.blocks;
+                   const std::int64_t position = item / slices / loops.blocks;
+                   const std::int64_t first = block * kColumns;
+                   const std::int64_t columns =
+                       std::min(kColumns, loops.columns - first);
+                   double sums[kColumns];
+                   std::fill_n(sums, columns, 0.0);
+                   sum_slice(loops, x + loops.offset(position) + first, columns,
+                             loops.reduced_count * slice / slices,
+                             loops.reduced_count * (slice + 1) / slices, sums);
+                   const std::int64_t out = position * loops.columns + first;
+                   if (slices > 1) {
+                     std::copy_n(sums, columns,
+                                 partial.data() + slice * outputs + out);
+                   } else {
+                     for (std::int64_t c = 0; c < columns; ++c) {
+                       y[out + c] = static_cast<T>(sums[c] / divisor);
+                     }
+                   }
+                 }
+               });
   if (slices == 1) return;
   for (std::int64_t i = 0; i < outputs; ++i) {
     double total = 0.0;
@@ -158,9 +159,7 @@ void argmax(const ReducePlan& plan, const T* x, std::int64_t* index) {
   const Loops loops(plan);
   const std::int64_t tasks = loops.kept_count * loops.blocks;
   const std::int64_t stride = loops.reduced.strides[0][loops.reduced.rank - 1];
-  const std::int64_t grain = std::max<std::int64_t>(
-      1,
-      kGrain / std::max<std::int64_t>(1, loops.reduced_count * loops.columns));
+  const std::int64_t grain = grain_of(loops.reduced_count * loops.columns);
   parallel_for(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t position = item / loops.blocks;
@@ -181,6 +180,11 @@ void argmax(const ReducePlan& plan, const T* x, std::int64_t* index) {
           });
     }
   });
+}
+
+void axis_position(std::int64_t n, std::int64_t stride, std::int64_t length,
+                   std::int64_t* index) {
+  for (std::int64_t i = 0; i < n; ++i) index[i] = index[i] / stride % length;
 }
 
 template <class T>

@@ -29,6 +29,12 @@ void sum(const ReducePlan& plan, const T* x, double divisor, T* y);
 template <class T>
 void argmax(const ReducePlan& plan, const T* x, std::int64_t* index);
 
+// index_i = index_i / stride % length: from a position in memory to that along
+// an axis
+// index (n)
+void axis_position(std::int64_t n, std::int64_t stride, std::int64_t length,
+                   std::int64_t* index);
+
 // y_i = x[index_i]
 // index, y (n)
 template <class T>

@@ -4,11 +4,11 @@
 #include <cstring>
 
 #include "core/detail/parallel.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;
 // Columns of x lie a power of two apart as a rule, so that more than 8 of them
 // would fight for one set of the first cache.
 constexpr std::int64_t kTile = 64;
@@ -18,22 +18,23 @@ template <class T>
 void copy_runs(const LoopNest& nest, const T* x, T* y) {
   const std::int64_t step_x = nest.strides[0][nest.rank - 1];
   const std::int64_t step_y = nest.strides[1][nest.rank - 1];
-  parallel_for(nest.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    nest.walk(begin, end,
-              [&](std::int64_t, std::int64_t n, const auto& offsets) {
-                const T* from = x + offsets[0];
-                T* to = y + offsets[1];
-                if (step_x == 1 && step_y == 1) {
-                  std::memcpy(to, from, sizeof(T) * n);
-                } else if (step_x == 0 && step_y == 1) {
-                  std::fill_n(to, n, *from);
-                } else {
-                  for (std::int64_t i = 0; i < n; ++i) {
-                    to[i * step_y] = from[i * step_x];
-                  }
-                }
-              });
-  });
+  parallel_for(
+      nest.numel(), worthwhile, [&](std::int64_t begin, std::int64_t end) {
+        nest.walk(begin, end,
+                  [&](std::int64_t, std::int64_t n, const auto& offsets) {
+                    const T* from = x + offsets[0];
+                    T* to = y + offsets[1];
+                    if (step_x == 1 && step_y == 1) {
+                      std::memcpy(to, from, sizeof(T) * n);
+                    } else if (step_x == 0 && step_y == 1) {
+                      std::fill_n(to, n, *from);
+                    } else {
+                      for (std::int64_t i = 0; i < n; ++i) {
+                        to[i * step_y] = from[i * step_x];
+                      }
+                    }
+                  });
+      });
 }
 
 // The axis along which x is contiguous, if the innermost one is not.
@@ -60,7 +61,7 @@ void copy_transposed(const LoopNest& nest, int axis, const T* x, T* y) {
   tasks.strides[0][axis] = kTile;
   tasks.strides[1][axis] = kTile * step_y;
   tasks.lengths[inner] = 1;
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / kTile / cols);
+  const std::int64_t grain = grain_of(cols, worthwhile / kTile);
   parallel_for(tasks.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
     tasks.walk(begin, end,
                [&](std::int64_t task, std::int64_t, const auto& offsets) {

@@ -5,34 +5,23 @@
 
 #include "core/detail/parallel.h"
 #include "core/kernels/elementwise_vector.h"
+#include "core/kernels/exp_row.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
-
-constexpr std::int64_t kGrain = 4096;
 
 // Calls f(row) with the first element of each of the outer x inner rows.
 template <class F>
 void for_each_row(std::int64_t outer, std::int64_t classes, std::int64_t inner,
                   F f) {
   if (classes == 0) return;
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / classes);
-  parallel_for(outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      f(i / inner * classes * inner + i % inner);
-    }
-  });
-}
-
-// Largest of the row, NaN if there is one.
-template <class T>
-T row_max(const T* x, std::int64_t classes, std::int64_t step) {
-  T best = x[0];
-  for (std::int64_t c = 1; c < classes; ++c) {
-    const T value = x[c * step];
-    if (!(value <= best) && best == best) best = value;
-  }
-  return best;
+  parallel_for(outer * inner, grain_of(classes, exp_grain),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   f(i / inner * classes * inner + i % inner);
+                 }
+               });
 }
 
 }  // namespace
@@ -43,13 +32,8 @@ void softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner,
   for_each_row(outer, classes, inner, [=](std::int64_t first) {
     const T* from = x + first;
     T* to = y + first;
-    const T largest = row_max(from, classes, inner);
-    double total = 0.0;
-    for (std::int64_t c = 0; c < classes; ++c) {
-      const T e = std::exp(from[c * inner] - largest);
-      to[c * inner] = e;
-      total += e;
-    }
+    T largest = 0;
+    const double total = exp_row(classes, inner, from, to, &largest);
     const T scale = static_cast<T>(1.0 / total);
     for (std::int64_t c = 0; c < classes; ++c) to[c * inner] *= scale;
   });
@@ -89,12 +73,9 @@ void log_softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner,
   for_each_row(outer, classes, inner, [=](std::int64_t first) {
     const T* from = x + first;
     T* to = y + first;
-    const T largest = row_max(from, classes, inner);
-    double total = 0.0;
-    for (std::int64_t c = 0; c < classes; ++c) {
-      total += std::exp(from[c * inner] - largest);
-    }
-    const T shift = static_cast<T>(std::log(total));
+    T largest = 0;
+    const T shift =
+        static_cast<T>(std::log(exp_row(classes, inner, from, to, &largest)));
     for (std::int64_t c = 0; c < classes; ++c) {
       to[c * inner] = from[c * inner] - largest - shift;
     }

@@ -3,6 +3,8 @@
 #include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/core/ops/shape.h>
 
+#include <limits>
+
 #include "core/detail/axes.h"
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
@@ -69,8 +71,9 @@ Tensor var(const Tensor& x, const Axes& axes, const VarOptions& options) {
   const Tensor centred = sub(x, mean(x, axes, true));
   const double freedom =
       static_cast<double>(reduced.count - options.correction);
-  return div(sum(pow(centred, 2.0), axes, options.keep_dims),
-             freedom > 0.0 ? freedom : 0.0);
+  return div(
+      sum(pow(centred, 2.0), axes, options.keep_dims),
+      freedom > 0.0 ? freedom : std::numeric_limits<double>::quiet_NaN());
 }
 
 // ---- the largest element ---------------------------------------------------
@@ -163,10 +166,8 @@ Tensor argmax(const Tensor& input, std::int64_t axis) {
   const Tensor index = largest(x, reduced, reduced.dropped);
   const std::size_t i = normalize_axis("argmax", axis, x.rank());
   const std::int64_t stride = detail::strides_of(x.shape(), x.layout())[i];
-  std::int64_t* values = index.mutable_data<std::int64_t>();
-  for (std::int64_t k = 0; k < index.numel(); ++k) {
-    values[k] = values[k] / stride % x.shape()[i];
-  }
+  kernels::axis_position(index.numel(), stride, x.shape()[i],
+                         index.mutable_data<std::int64_t>());
   return index;
 }
 

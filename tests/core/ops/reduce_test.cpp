@@ -111,6 +111,13 @@ TEST(Reduce, OfAScalar) {
 
 TEST(Reduce, VarianceOfTooFewElementsIsNotANumber) {
   EXPECT_TRUE(std::isnan(var(Tensor::ones({1}), {0}).item()));
+  // The count less the correction is 0, and below 0.
+  for (const std::int64_t correction : {2, 3}) {
+    VarOptions options;
+    options.correction = correction;
+    const Tensor x = Tensor::from<double>({1, 3}, {2});
+    EXPECT_TRUE(std::isnan(var(x, {0}, options).item())) << correction;
+  }
   VarOptions population;
   population.correction = 0;
   EXPECT_EQ(var(Tensor::ones({1}), {0}, population).item(), 0.0);
