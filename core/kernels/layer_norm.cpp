@@ -33,11 +33,6 @@ std::array<double, K> sum_row(std::int64_t columns, Term term) {
   return total;
 }
 
-std::int64_t row_grain(std::int64_t columns) {
-  return std::max<std::int64_t>(
-      1, block_elements / std::max<std::int64_t>(columns, 1));
-}
-
 }  // namespace
 
 template <class T>
@@ -45,7 +40,7 @@ void layer_norm_forward(std::int64_t rows, std::int64_t columns, double epsilon,
                         const T* x, const T* w, const T* b, T* y, T* mean,
                         T* inverse_std) {
   const double count = double(columns);
-  parallel_for(rows, row_grain(columns), [=](std::int64_t r0, std::int64_t r1) {
+  parallel_for(rows, grain_of(columns), [=](std::int64_t r0, std::int64_t r1) {
     for (std::int64_t r = r0; r < r1; ++r) {
       const T* const row = x + r * columns;
       const double m = sum_row<1, T>(columns,
@@ -60,7 +55,8 @@ void layer_norm_forward(std::int64_t rows, std::int64_t columns, double epsilon,
         return std::array<T, 2>{d, d * d};
       });
       const double rest = sums[0] / count;
-      const double variance = sums[1] / count - rest * rest;
+      const double spread = sums[1] / count - rest * rest;
+      const double variance = spread < 0 ? 0 : spread;
       const T s = static_cast<T>(1 / std::sqrt(variance + epsilon));
       mean[r] = centre;
       inverse_std[r] = s;
@@ -92,7 +88,7 @@ void layer_norm_backward(std::int64_t rows, std::int64_t columns, const T* x,
   }
   if (dx == nullptr) return;
   const double count = double(columns);
-  parallel_for(rows, row_grain(columns), [=](std::int64_t r0, std::int64_t r1) {
+  parallel_for(rows, grain_of(columns), [=](std::int64_t r0, std::int64_t r1) {
     for (std::int64_t r = r0; r < r1; ++r) {
       const T* const row = x + r * columns;
       const T* const slope = dy + r * columns;

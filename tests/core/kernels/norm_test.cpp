@@ -52,6 +52,21 @@ TEST(SumColumns, OfNoRowsIsZero) {
   EXPECT_EQ(out, std::vector<float>(3, 0.0f));
 }
 
+// Rows of one number: their variance is 0, and must not come out below it,
+// where no epsilon to speak of would save the square root.
+TEST(LayerNormKernel, HasNoNegativeVariance) {
+  for (std::int64_t columns = 2; columns < 600; ++columns) {
+    for (const float value : {0.1f, 1.7f, 333.3f}) {
+      const std::vector<float> x(columns, value);
+      std::vector<float> y(columns);
+      float mean = 0, inverse_std = 0;
+      layer_norm_forward<float>(1, columns, 1e-30, x.data(), nullptr, nullptr,
+                                y.data(), &mean, &inverse_std);
+      ASSERT_TRUE(std::isfinite(inverse_std)) << columns << " of " << value;
+    }
+  }
+}
+
 TEST(RepeatRow, FillsEveryRow) {
   const std::vector<float> x{1, 2, 3};
   std::vector<float> y(6, 9.0f);
