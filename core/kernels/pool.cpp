@@ -1,19 +1,14 @@
 #include "core/kernels/pool.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/detail/parallel.h"
 #include "core/detail/per_thread.h"
+#include "core/kernels/columns.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
-
-// Images are shared out to threads, a few at a time if they are small.
-std::int64_t image_grain(std::int64_t elements) {
-  return std::max<std::int64_t>(
-      1, (1 << 14) / std::max<std::int64_t>(elements, 1));
-}
 
 // Calls start(out) for each window and then cell(out, in) for its cells
 // inside the image, in reading order; out and in are where their C channels
@@ -42,40 +37,92 @@ void for_each_window(const ConvSizes& s, std::int64_t n, Start start, Cell cell,
   }
 }
 
+// True if each of the windows along one axis has a cell inside the image.
+bool each_has_a_cell(std::int64_t windows, std::int64_t stride,
+                     std::int64_t pad, std::int64_t dilation,
+                     std::int64_t kernel, std::int64_t length) {
+  for (std::int64_t i = 0; i < windows; ++i) {
+    const std::int64_t start = i * stride - pad;
+    // the first cell at or after 0
+    const std::int64_t skipped =
+        start < 0 ? (-start + dilation - 1) / dilation : 0;
+    if (skipped >= kernel || start + skipped * dilation >= length) return false;
+  }
+  return true;
+}
+
+// dx = what add(n, sums) adds to each image n, whose first element in dx is
+// sums[0]: in T where few windows share a cell, else in double.
+template <class T, class Add>
+void sum_images(const ConvSizes& s, T* dx, Add add) {
+  const Conv2dGeometry& g = s.window;
+  const std::int64_t image = s.in_h * s.in_w * s.in_channels;
+  const auto windows_of_a_cell = [](std::int64_t kernel, std::int64_t stride,
+                                    std::int64_t dilation) {
+    return dilation > 1 ? kernel : (kernel + stride - 1) / stride;
+  };
+  const bool few =
+      windows_of_a_cell(g.kernel_h, g.stride_h, g.dilation_h) *
+          windows_of_a_cell(g.kernel_w, g.stride_w, g.dilation_w) <=
+      panel_rows;
+  const PerThread<double> rooms(s.batch, grain_of(image), few ? 0 : image);
+  parallel_for(s.batch, grain_of(image), [&](std::int64_t n0, std::int64_t n1) {
+    for (std::int64_t n = n0; n < n1; ++n) {
+      T* const out = dx + n * image;
+      if (few) {
+        std::fill_n(out, image, T(0));
+        add(n, out);
+        continue;
+      }
+      double* const sums = rooms.mine();
+      std::fill_n(sums, image, 0.0);
+      add(n, sums);
+      for (std::int64_t i = 0; i < image; ++i) out[i] = static_cast<T>(sums[i]);
+    }
+  });
+}
+
 }  // namespace
+
+bool every_window_has_a_cell(const ConvSizes& s) {
+  const Conv2dGeometry& g = s.window;
+  return each_has_a_cell(s.out_h(), g.stride_h, g.pad_top, g.dilation_h,
+                         g.kernel_h, s.in_h) &&
+         each_has_a_cell(s.out_w(), g.stride_w, g.pad_left, g.dilation_w,
+                         g.kernel_w, s.in_w);
+}
 
 template <class T>
 void max_pool_forward(const ConvSizes& s, const T* x, T* y,
                       std::int64_t* index) {
   const std::int64_t C = s.in_channels;
   const std::int64_t image = s.in_h * s.in_w * C;
-  parallel_for(s.batch, image_grain(image),
-               [&](std::int64_t n0, std::int64_t n1) {
-                 for (std::int64_t n = n0; n < n1; ++n) {
-                   bool first = true;
-                   for_each_window(
-                       s, n, [&](std::int64_t) { first = true; },
-                       [&](std::int64_t out, std::int64_t in) {
-                         if (first) {
-                           first = false;
-                           for (std::int64_t c = 0; c < C; ++c) {
-                             y[out + c] = x[in + c];
-                             index[out + c] = in + c;
-                           }
-                           return;
-                         }
-                         for (std::int64_t c = 0; c < C; ++c) {
-                           const T value = x[in + c], best = y[out + c];
-                           // the first NaN wins and stays
-                           const bool wins =
-                               value > best || (value != value && best == best);
-                           y[out + c] = wins ? value : best;
-                           index[out + c] = wins ? in + c : index[out + c];
-                         }
-                       },
-                       [](std::int64_t) {});
-                 }
-               });
+  parallel_for(s.batch, grain_of(image), [&](std::int64_t n0, std::int64_t n1) {
+    for (std::int64_t n = n0; n < n1; ++n) {
+      bool first = true;
+      for_each_window(
+          s, n, [&](std::int64_t) { first = true; },
+          [&](std::int64_t out, std::int64_t in) {
+            if (first) {
+              first = false;
+              for (std::int64_t c = 0; c < C; ++c) {
+                y[out + c] = x[in + c];
+                index[out + c] = in + c;
+              }
+              return;
+            }
+            for (std::int64_t c = 0; c < C; ++c) {
+              const T value = x[in + c], best = y[out + c];
+              // the first NaN wins and stays
+              const bool wins =
+                  value > best || (value != value && best == best);
+              y[out + c] = wins ? value : best;
+              index[out + c] = wins ? in + c : index[out + c];
+            }
+          },
+          [](std::int64_t) {});
+    }
+  });
 }
 
 template <class T>
@@ -83,13 +130,11 @@ void max_pool_backward(const ConvSizes& s, const T* dy,
                        const std::int64_t* index, T* dx) {
   const std::int64_t image = s.in_h * s.in_w * s.in_channels;
   const std::int64_t windows = s.out_h() * s.out_w() * s.in_channels;
-  parallel_for(s.batch, image_grain(image),
-               [=](std::int64_t n0, std::int64_t n1) {
-                 std::fill(dx + n0 * image, dx + n1 * image, T(0));
-                 for (std::int64_t i = n0 * windows; i < n1 * windows; ++i) {
-                   dx[index[i]] += dy[i];
-                 }
-               });
+  sum_images(s, dx, [=](std::int64_t n, auto* sums) {
+    for (std::int64_t i = n * windows; i < (n + 1) * windows; ++i) {
+      sums[index[i] - n * image] += dy[i];
+    }
+  });
 }
 
 template <class T>
@@ -103,21 +148,44 @@ void gather_elements(std::int64_t count, const T* x, const std::int64_t* index,
 template <class T>
 void avg_pool_forward(const ConvSizes& s, const T* x, T* y) {
   const std::int64_t C = s.in_channels;
-  const std::int64_t image = s.in_h * s.in_w * C;
-  const T share = T(1) / static_cast<T>(s.window.kernel_h * s.window.kernel_w);
-  parallel_for(
-      s.batch, image_grain(image), [&](std::int64_t n0, std::int64_t n1) {
-        for (std::int64_t n = n0; n < n1; ++n) {
-          for_each_window(
-              s, n, [&](std::int64_t out) { std::fill_n(y + out, C, T(0)); },
-              [&](std::int64_t out, std::int64_t in) {
-                for (std::int64_t c = 0; c < C; ++c) y[out + c] += x[in + c];
-              },
-              [&](std::int64_t out) {
-                for (std::int64_t c = 0; c < C; ++c) y[out + c] *= share;
-              });
-        }
-      });
+  const std::int64_t grain = grain_of(s.in_h * s.in_w * C);
+  const std::int64_t cells = s.window.kernel_h * s.window.kernel_w;
+  const T share = T(1) / static_cast<T>(cells);
+  // y holds the sum of up to panel_rows cells, `total` that of the rest.
+  const bool few = cells <= panel_rows;
+  const PerThread<double> rooms(s.batch, grain, few ? 0 : C);
+  parallel_for(s.batch, grain, [&](std::int64_t n0, std::int64_t n1) {
+    double* const total = rooms.mine();
+    std::int64_t count = 0;
+    for (std::int64_t n = n0; n < n1; ++n) {
+      for_each_window(
+          s, n,
+          [&](std::int64_t out) {
+            std::fill_n(y + out, C, T(0));
+            if (!few) std::fill_n(total, C, 0.0);
+            count = 0;
+          },
+          [&](std::int64_t out, std::int64_t in) {
+            if (count == panel_rows) {
+              for (std::int64_t c = 0; c < C; ++c) total[c] += y[out + c];
+              std::fill_n(y + out, C, T(0));
+              count = 0;
+            }
+            for (std::int64_t c = 0; c < C; ++c) y[out + c] += x[in + c];
+            ++count;
+          },
+          [&](std::int64_t out) {
+            if (few) {
+              for (std::int64_t c = 0; c < C; ++c) y[out + c] *= share;
+              return;
+            }
+            for (std::int64_t c = 0; c < C; ++c) {
+              y[out + c] =
+                  static_cast<T>((total[c] + y[out + c]) / double(cells));
+            }
+          });
+    }
+  });
 }
 
 template <class T>
@@ -125,26 +193,21 @@ void avg_pool_backward(const ConvSizes& s, const T* dy, T* dx) {
   const std::int64_t C = s.in_channels;
   const std::int64_t image = s.in_h * s.in_w * C;
   const T share = T(1) / static_cast<T>(s.window.kernel_h * s.window.kernel_w);
-  parallel_for(s.batch, image_grain(image),
-               [&](std::int64_t n0, std::int64_t n1) {
-                 std::fill(dx + n0 * image, dx + n1 * image, T(0));
-                 for (std::int64_t n = n0; n < n1; ++n) {
-                   for_each_window(
-                       s, n, [](std::int64_t) {},
-                       [&](std::int64_t out, std::int64_t in) {
-                         for (std::int64_t c = 0; c < C; ++c) {
-                           dx[in + c] += dy[out + c] * share;
-                         }
-                       },
-                       [](std::int64_t) {});
-                 }
-               });
+  sum_images(s, dx, [&](std::int64_t n, auto* sums) {
+    for_each_window(
+        s, n, [](std::int64_t) {},
+        [&](std::int64_t out, std::int64_t in) {
+          auto* const to = sums + (in - n * image);
+          for (std::int64_t c = 0; c < C; ++c) to[c] += dy[out + c] * share;
+        },
+        [](std::int64_t) {});
+  });
 }
 
 template <class T>
 void global_avg_pool_forward(std::int64_t batch, std::int64_t positions,
                              std::int64_t channels, const T* x, T* y) {
-  const std::int64_t grain = image_grain(positions * channels);
+  const std::int64_t grain = grain_of(positions * channels);
   const PerThread<double> rooms(batch, grain, channels);
   parallel_for(batch, grain, [&](std::int64_t n0, std::int64_t n1) {
     double* const sum = rooms.mine();
@@ -167,7 +230,7 @@ template <class T>
 void global_avg_pool_backward(std::int64_t batch, std::int64_t positions,
                               std::int64_t channels, const T* dy, T* dx) {
   const T share = T(1) / static_cast<T>(positions);
-  parallel_for(batch, image_grain(positions * channels),
+  parallel_for(batch, grain_of(positions * channels),
                [=](std::int64_t n0, std::int64_t n1) {
                  for (std::int64_t n = n0; n < n1; ++n) {
                    T* image = dx + n * positions * channels;

@@ -8,6 +8,9 @@
  */
 namespace mjolnir::kernels {
 
+/** True if each window holds a cell of the image. */
+bool every_window_has_a_cell(const ConvSizes& sizes);
+
 /**
  * y = the greatest x of each window, index = where it was in x. Cells outside
  * the image never win, ties go to the first in reading order, NaN wins.
@@ -38,7 +41,8 @@ void gather_elements(std::int64_t count, const T* x, const std::int64_t* index,
                      T* y);
 
 /**
- * y = (sum of x over each window) / (kh kw): padded cells count as zeros.
+ * y = (sum of x over each window) / (kh kw): padded cells count as zeros. Sums
+ * of more than 16 cells are taken in double, here and in the adjoints.
  *
  * x (N,H,W,C), y (N,H',W',C).
  */

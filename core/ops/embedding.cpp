@@ -82,6 +82,10 @@ Tensor embedding(const Tensor& weight, const Tensor& given) {
 
 namespace {
 
+std::int64_t length_of(const char* op, const Shape& shape, std::int64_t axis) {
+  return shape[normalize_axis(op, axis, shape.rank())];
+}
+
 // The places of `index` in a row-major tensor of `shape`, but for the axis.
 struct IndexedPlaces {
   IndexedPlaces(const char* op, const Shape& shape, std::int64_t given_axis,
@@ -116,8 +120,8 @@ struct IndexedPlaces {
 
 Tensor gather(const Tensor& input, std::int64_t axis, const Tensor& given) {
   check_floating("gather", input);
-  const Tensor index =
-      checked_index("gather", "index", given, input.size(axis));
+  const Tensor index = checked_index("gather", "index", given,
+                                     length_of("gather", input.shape(), axis));
   const IndexedPlaces places("gather", input.shape(), axis, index);
   const Tensor x = input.to(Layout::RowMajor);
   TensorOptions options;
@@ -142,7 +146,8 @@ Tensor scatter_add(const Tensor& base, std::int64_t axis, const Tensor& given,
                    const Tensor& source) {
   check_same_dtype("scatter_add", base, source);
   const Tensor index =
-      checked_index("scatter_add", "index", given, base.size(axis));
+      checked_index("scatter_add", "index", given,
+                    length_of("scatter_add", base.shape(), axis));
   const IndexedPlaces places("scatter_add", base.shape(), axis, index);
   check_shape("scatter_add", "source", source, index.shape());
   const Tensor x = source.to(Layout::RowMajor);
@@ -150,8 +155,9 @@ Tensor scatter_add(const Tensor& base, std::int64_t axis, const Tensor& given,
   const Tensor y = start.clone();
   dispatch_float("scatter_add", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    kernels::scatter_add(places.nest, places.stride, indices(index),
-                         x.data<T>(), y.mutable_data<T>());
+    kernels::scatter_add(places.nest, places.stride, index.size(axis),
+                         indices(index), x.data<T>(), y.numel(),
+                         y.mutable_data<T>());
   });
   return make_op("scatter_add", {start, x}, y,
                  [axis, saved = Saved(index)](const Tensor& dy,

@@ -4,12 +4,16 @@
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
+#include "core/detail/image.h"
 #include "core/detail/window.h"
 #include "core/kernels/pool.h"
 
 namespace mjolnir {
 namespace {
 
+using detail::empty_image;
+using detail::input_shape;
+using detail::output_shape;
 using detail::prefix;
 using kernels::ConvSizes;
 
@@ -28,41 +32,8 @@ ConvSizes check_sizes(const char* op, const Shape& x, const Conv2dGeometry& g) {
   return sizes;
 }
 
-Shape output_shape(const ConvSizes& s) {
-  return {s.batch, s.out_channels, s.out_h(), s.out_w()};
-}
-
-Shape input_shape(const ConvSizes& s) {
-  return {s.batch, s.in_channels, s.in_h, s.in_w};
-}
-
-Tensor make_result(const Shape& shape, DType dtype) {
-  TensorOptions options;
-  options.dtype = dtype;
-  options.layout = Layout::ChannelsLast;
-  return Tensor::empty(shape, options);
-}
-
-// True if each of the windows along one axis has a cell inside the image.
-bool every_window_has_a_cell(std::int64_t windows, std::int64_t stride,
-                             std::int64_t pad, std::int64_t dilation,
-                             std::int64_t kernel, std::int64_t length) {
-  for (std::int64_t i = 0; i < windows; ++i) {
-    const std::int64_t start = i * stride - pad;
-    // the first cell at or after 0
-    const std::int64_t skipped =
-        start < 0 ? (-start + dilation - 1) / dilation : 0;
-    if (skipped >= kernel || start + skipped * dilation >= length) return false;
-  }
-  return true;
-}
-
 void check_cells(const ConvSizes& s) {
-  const Conv2dGeometry& g = s.window;
-  if (!every_window_has_a_cell(s.out_h(), g.stride_h, g.pad_top, g.dilation_h,
-                               g.kernel_h, s.in_h) ||
-      !every_window_has_a_cell(s.out_w(), g.stride_w, g.pad_left, g.dilation_w,
-                               g.kernel_w, s.in_w)) {
+  if (!kernels::every_window_has_a_cell(s)) {
     throw ValueError(
         "[max_pool2d] expected every window to hold a cell of x, got one that "
         "holds padding only; pad by less than the kernel");
@@ -77,7 +48,7 @@ Tensor max_pool_gather(const Tensor& x, const Tensor& index,
 Tensor max_pool_scatter(const Tensor& dy, const Tensor& index,
                         const ConvSizes& sizes) {
   const Tensor dyc = dy.to(Layout::ChannelsLast);
-  const Tensor dx = make_result(input_shape(sizes), dy.dtype());
+  const Tensor dx = empty_image(input_shape(sizes), dy.dtype());
   dispatch_float("max_pool2d", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::max_pool_backward(sizes, dyc.data<T>(), index.data<std::int64_t>(),
@@ -93,7 +64,7 @@ Tensor max_pool_scatter(const Tensor& dy, const Tensor& index,
 Tensor max_pool_gather(const Tensor& x, const Tensor& index,
                        const ConvSizes& sizes) {
   const Tensor xc = x.to(Layout::ChannelsLast);
-  const Tensor y = make_result(output_shape(sizes), x.dtype());
+  const Tensor y = empty_image(output_shape(sizes), x.dtype());
   dispatch_float("max_pool2d", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::gather_elements(y.numel(), xc.data<T>(),
@@ -109,7 +80,7 @@ Tensor max_pool_gather(const Tensor& x, const Tensor& index,
 // The adjoint of avg_pool2d.
 Tensor avg_pool_spread(const Tensor& dy, const ConvSizes& sizes) {
   const Tensor dyc = dy.to(Layout::ChannelsLast);
-  const Tensor dx = make_result(input_shape(sizes), dy.dtype());
+  const Tensor dx = empty_image(input_shape(sizes), dy.dtype());
   dispatch_float("avg_pool2d", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::avg_pool_backward(sizes, dyc.data<T>(), dx.mutable_data<T>());
@@ -123,7 +94,7 @@ Tensor avg_pool_spread(const Tensor& dy, const ConvSizes& sizes) {
 
 // The adjoint of global_avg_pool.
 Tensor global_avg_pool_spread(const Tensor& dy, const Shape& x_shape) {
-  const Tensor dx = make_result(x_shape, dy.dtype());
+  const Tensor dx = empty_image(x_shape, dy.dtype());
   dispatch_float("global_avg_pool", dy.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::global_avg_pool_backward(x_shape[0], x_shape[2] * x_shape[3],
@@ -143,8 +114,8 @@ Tensor max_pool2d(const Tensor& x, const Conv2dGeometry& geometry) {
   const ConvSizes sizes = check_sizes("max_pool2d", x.shape(), geometry);
   check_cells(sizes);
   const Tensor xc = x.to(Layout::ChannelsLast);
-  const Tensor y = make_result(output_shape(sizes), x.dtype());
-  const Tensor index = make_result(y.shape(), DType::I64);
+  const Tensor y = empty_image(output_shape(sizes), x.dtype());
+  const Tensor index = empty_image(y.shape(), DType::I64);
   dispatch_float("max_pool2d", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::max_pool_forward(sizes, xc.data<T>(), y.mutable_data<T>(),
@@ -161,7 +132,7 @@ Tensor avg_pool2d(const Tensor& x, const Conv2dGeometry& geometry) {
   check_floating("avg_pool2d", x);
   const ConvSizes sizes = check_sizes("avg_pool2d", x.shape(), geometry);
   const Tensor xc = x.to(Layout::ChannelsLast);
-  const Tensor y = make_result(output_shape(sizes), x.dtype());
+  const Tensor y = empty_image(output_shape(sizes), x.dtype());
   dispatch_float("avg_pool2d", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::avg_pool_forward(sizes, xc.data<T>(), y.mutable_data<T>());
