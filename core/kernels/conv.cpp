@@ -5,6 +5,7 @@
 #include "core/detail/parallel.h"
 #include "core/detail/per_thread.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/grain.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -49,7 +50,7 @@ Patches<T> patches_of(const ConvSizes& s, std::int64_t group, const T* x,
 
 template <class T>
 void conv2d_forward(const ConvSizes& s, const T* x, const T* w, const T* b,
-                    T* y) {
+                    T* y, Gemm<T> product) {
   const std::int64_t rows = s.rows(), tile = tile_rows(s);
   const std::int64_t O = s.out_channels, Og = s.group_outputs(), D = s.patch();
   const std::int64_t tiles = (rows + tile - 1) / tile;
@@ -64,7 +65,7 @@ void conv2d_forward(const ConvSizes& s, const T* x, const T* w, const T* b,
       for (std::int64_t group = 0; group < s.window.groups; ++group) {
         const auto p = patches_of(s, group, x, begin, end, scratch);
         // y (rows,Og) += patches (rows,D) w^T (D,Og)
-        gemm<T>(false, true, end - begin, Og, D, 1, p.data, p.stride,
+        product(false, true, end - begin, Og, D, 1, p.data, p.stride,
                 w + group * Og * D, D, b != nullptr ? 1 : 0,
                 y + begin * O + group * Og, O);
       }
@@ -73,15 +74,14 @@ void conv2d_forward(const ConvSizes& s, const T* x, const T* w, const T* b,
 }
 
 template <class T>
-void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx) {
+void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx,
+                           Gemm<T> product) {
   const std::int64_t positions = s.out_h() * s.out_w(), tile = tile_rows(s);
   const std::int64_t O = s.out_channels, Og = s.group_outputs(), D = s.patch();
   const std::int64_t image = s.in_h * s.in_w * s.in_channels;
   // Windows overlap within an image only: one image is one thread's, and a
   // thread gets images of 2^16 products at least.
-  const std::int64_t products = positions * O * D;
-  const std::int64_t grain = std::max<std::int64_t>(
-      1, (1 << 16) / std::max<std::int64_t>(products, 1));
+  const std::int64_t grain = grain_of(positions * O * D, 1 << 16);
   const PerThread<T> rooms(s.batch, grain, tile * D);
   parallel_for(s.batch, grain, [&](std::int64_t n0, std::int64_t n1) {
     T* const scratch = rooms.mine();
@@ -92,7 +92,7 @@ void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx) {
         const std::int64_t end = std::min(stop, begin + tile);
         for (std::int64_t group = 0; group < s.window.groups; ++group) {
           // dpatches (rows,D) = dy (rows,Og) w (Og,D)
-          gemm<T>(false, false, end - begin, D, Og, 1,
+          product(false, false, end - begin, D, Og, 1,
                   dy + begin * O + group * Og, O, w + group * Og * D, D, 0,
                   scratch, D);
           scatter_patches(s, group, scratch, begin, end, dx);
@@ -103,8 +103,8 @@ void conv2d_input_gradient(const ConvSizes& s, const T* dy, const T* w, T* dx) {
 }
 
 template <class T>
-void conv2d_weight_gradient(const ConvSizes& s, const T* x, const T* dy,
-                            T* dw) {
+void conv2d_weight_gradient(const ConvSizes& s, const T* x, const T* dy, T* dw,
+                            Gemm<T> product) {
   const std::int64_t rows = s.rows(), tile = tile_rows(s);
   const std::int64_t O = s.out_channels, Og = s.group_outputs(), D = s.patch();
   const std::int64_t tiles = (rows + tile - 1) / tile;
@@ -125,7 +125,7 @@ void conv2d_weight_gradient(const ConvSizes& s, const T* x, const T* dy,
         for (std::int64_t group = 0; group < s.window.groups; ++group) {
           const auto p = patches_of(s, group, x, begin, end, scratch);
           // dw (Og,D) += dy^T (Og,rows) patches (rows,D)
-          gemm<T>(true, false, Og, D, end - begin, 1,
+          product(true, false, Og, D, end - begin, 1,
                   dy + begin * O + group * Og, O, p.data, p.stride, 1,
                   sum + group * Og * D, D);
         }
@@ -138,17 +138,15 @@ void conv2d_weight_gradient(const ConvSizes& s, const T* x, const T* dy,
   }
 }
 
-template void conv2d_forward(const ConvSizes&, const float*, const float*,
-                             const float*, float*);
-template void conv2d_forward(const ConvSizes&, const double*, const double*,
-                             const double*, double*);
-template void conv2d_input_gradient(const ConvSizes&, const float*,
-                                    const float*, float*);
-template void conv2d_input_gradient(const ConvSizes&, const double*,
-                                    const double*, double*);
-template void conv2d_weight_gradient(const ConvSizes&, const float*,
-                                     const float*, float*);
-template void conv2d_weight_gradient(const ConvSizes&, const double*,
-                                     const double*, double*);
+#define MJOLNIR_INSTANTIATE(T)                                                 \
+  template void conv2d_forward(const ConvSizes&, const T*, const T*, const T*, \
+                               T*, Gemm<T>);                                   \
+  template void conv2d_input_gradient(const ConvSizes&, const T*, const T*,    \
+                                      T*, Gemm<T>);                            \
+  template void conv2d_weight_gradient(const ConvSizes&, const T*, const T*,   \
+                                       T*, Gemm<T>);
+MJOLNIR_INSTANTIATE(float)
+MJOLNIR_INSTANTIATE(double)
+#undef MJOLNIR_INSTANTIATE
 
 }  // namespace mjolnir::kernels

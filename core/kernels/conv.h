@@ -1,11 +1,14 @@
 #pragma once
 
+#include "core/kernels/gemm.h"
 #include "core/kernels/patches.h"
 
 /**
  * Convolution in channels-last memory, for any stride, dilation, padding and
  * groups: the patches of a tile of window positions, then a matrix product.
- * The patch matrix never exists as a whole. T is float or double.
+ * The patch matrix never exists as a whole. T is float or double. The product
+ * is gemm where this stands in for a faster kernel, and gemm_blas where it is
+ * the reference, which must share nothing with what it is compared with.
  */
 namespace mjolnir::kernels {
 
@@ -19,7 +22,7 @@ namespace mjolnir::kernels {
  */
 template <class T>
 void conv2d_forward(const ConvSizes& sizes, const T* x, const T* w, const T* b,
-                    T* y);
+                    T* y, Gemm<T> product = gemm<T>);
 
 /**
  * dx = the adjoint of conv2d_forward in x, applied to dy.
@@ -28,7 +31,7 @@ void conv2d_forward(const ConvSizes& sizes, const T* x, const T* w, const T* b,
  */
 template <class T>
 void conv2d_input_gradient(const ConvSizes& sizes, const T* dy, const T* w,
-                           T* dx);
+                           T* dx, Gemm<T> product = gemm<T>);
 
 /**
  * dw[o,(i,j,c)] = sum over positions r of dy[r,o] patch[r,(i,j,c)].
@@ -37,6 +40,6 @@ void conv2d_input_gradient(const ConvSizes& sizes, const T* dy, const T* w,
  */
 template <class T>
 void conv2d_weight_gradient(const ConvSizes& sizes, const T* x, const T* dy,
-                            T* dw);
+                            T* dw, Gemm<T> product = gemm<T>);
 
 }  // namespace mjolnir::kernels

@@ -5,6 +5,7 @@
 #include "core/detail/parallel.h"
 #include "core/detail/scratch.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/mirror.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -28,20 +29,6 @@ void add_upper(std::int64_t rows, std::int64_t d, const T* x, T* s) {
     gemm<T>(true, false, m, left, rows, T(1), x + i, d, x + i, d, T(1),
             s + i * d + i, d);
   }
-}
-
-// s[j, i] = s[i, j] for i < j.
-template <class T>
-void mirror_upper(std::int64_t d, T* s) {
-  constexpr std::int64_t tile = 32;
-  const std::int64_t tiles = (d + tile - 1) / tile;
-  parallel_for(tiles, 8, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t b = begin; b < end; ++b)
-      for (std::int64_t c = 0; c <= b; ++c)
-        for (std::int64_t j = b * tile; j < std::min(d, (b + 1) * tile); ++j)
-          for (std::int64_t i = c * tile; i < std::min((c + 1) * tile, j); ++i)
-            s[j * d + i] = s[i * d + j];
-  });
 }
 
 template <class T>
@@ -72,7 +59,7 @@ void add_tiles(std::int64_t rows, std::int64_t d, std::int64_t tile_rows,
   const Scratch<T> rooms(threads * room);
   if (threads == 1) {
     sum_rows(0, rows, rooms.data(), s);
-    return mirror_upper(d, s);
+    return mirror(Triangle::Upper, d, s);
   }
   const Scratch<T> parts(threads * d * d);
   parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -85,7 +72,7 @@ void add_tiles(std::int64_t rows, std::int64_t d, std::int64_t tile_rows,
   });
   for (std::int64_t t = 0; t < threads; ++t)
     add_to(d * d, parts.data() + t * d * d, s);
-  mirror_upper(d, s);
+  mirror(Triangle::Upper, d, s);
 }
 
 }  // namespace

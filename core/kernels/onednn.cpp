@@ -1,6 +1,7 @@
 #include "core/kernels/onednn.h"
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <unordered_map>
 
 #include <mjolnir/core/backend.h>
+#include <mjolnir/core/error.h>
 #include <mjolnir/core/threads.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -67,6 +69,19 @@ auto describe_backward(const Hint& hint, const Arguments&... arguments) {
       typename Primitive::desc(arguments...), attributes(), engine(), hint);
 }
 #endif
+
+// Calls f(); what oneDNN throws becomes an exception of this library's.
+template <class F>
+void translated(F f) {
+  try {
+    f();
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
+    throw Error("[conv2d] expected oneDNN to run, got its error " +
+                std::to_string(error.status) + ": " + error.what() +
+                "; ScopedBackend(Backend::Reference) does without it");
+  }
+}
 
 enum class Kind : std::int64_t { Forward, InputGradient, WeightGradient };
 
@@ -200,11 +215,8 @@ std::shared_ptr<const Plan> find_plan(Kind kind, const ConvSizes& sizes,
 }
 
 // Runs a plan; oneDNN only reads what is const here.
-bool run(Kind kind, const ConvSizes& sizes, const float* x, const float* y,
-         const float* w, const float* b) {
-  if (sizes.rows() == 0) return false;
-  const auto plan = find_plan(kind, sizes, b != nullptr);
-  if (plan == nullptr) return false;
+void execute(const std::shared_ptr<const Plan>& plan, Kind kind, const float* x,
+             const float* y, const float* w, const float* b) {
   const auto buffer = [](const memory::desc& desc, const float* data) {
     return memory(desc, engine(), const_cast<float*>(data));
   };
@@ -240,8 +252,20 @@ bool run(Kind kind, const ConvSizes& sizes, const float* x, const float* y,
   plan->convolution.execute(stream, arguments);
   if (to_w) reorder(packed, weights);
   stream.wait();
-  return true;
 }
+
+bool run(Kind kind, const ConvSizes& sizes, const float* x, const float* y,
+         const float* w, const float* b) {
+  if (sizes.rows() == 0) return false;
+  std::shared_ptr<const Plan> plan;
+  translated([&] {
+    plan = find_plan(kind, sizes, b != nullptr);
+    if (plan != nullptr) execute(plan, kind, x, y, w, b);
+  });
+  return plan != nullptr;
+}
+
+std::atomic<std::int64_t> products{0};
 
 }  // namespace
 
@@ -249,8 +273,13 @@ bool sgemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n,
            std::int64_t k, float alpha, const float* a, std::int64_t lda,
            const float* b, std::int64_t ldb, float beta, float* c,
            std::int64_t ldc) {
+  products.fetch_add(1, std::memory_order_relaxed);
   return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k,
                     alpha, a, lda, b, ldb, beta, c, ldc) == dnnl_success;
+}
+
+std::int64_t sgemm_count() noexcept {
+  return products.load(std::memory_order_relaxed);
 }
 
 bool conv2d_forward(const ConvSizes& sizes, const float* x, const float* w,

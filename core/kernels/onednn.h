@@ -10,6 +10,7 @@
  * without. Every function returns false, having written nothing, where
  * oneDNN is absent or has no fast kernel for the shape: the caller then takes
  * the reference kernel. Results are the same bits for the same thread count.
+ * Where oneDNN fails while it runs, Error or std::bad_alloc is thrown.
  */
 namespace mjolnir::kernels::onednn {
 
@@ -18,6 +19,9 @@ bool sgemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n,
            std::int64_t k, float alpha, const float* a, std::int64_t lda,
            const float* b, std::int64_t ldb, float beta, float* c,
            std::int64_t ldc);
+
+/** Calls of sgemm() so far, in this process. */
+std::int64_t sgemm_count() noexcept;
 
 /** conv2d_forward<float>; see core/kernels/conv.h. */
 bool conv2d_forward(const ConvSizes& sizes, const float* x, const float* w,

@@ -1,10 +1,16 @@
 #include <mjolnir/core/ops/conv.h>
 
+#include <algorithm>
+
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/backend.h>
 
 #include "core/detail/check.h"
+#include "core/detail/checked.h"
 #include "core/detail/dispatch.h"
+#include "core/detail/image.h"
+#include "core/detail/parameters.h"
+#include "core/detail/saved.h"
 #include "core/detail/window.h"
 #include "core/kernels/columns.h"
 #include "core/kernels/conv.h"
@@ -14,7 +20,12 @@
 namespace mjolnir {
 namespace {
 
+using detail::checked_multiply;
+using detail::data_or_null;
+using detail::empty_image;
+using detail::output_shape;
 using detail::prefix;
+using detail::saved_if;
 using kernels::ConvSizes;
 
 ConvSizes check_sizes(const char* op, const Shape& x, const Shape& w,
@@ -31,9 +42,17 @@ ConvSizes check_sizes(const char* op, const Shape& x, const Shape& w,
                      std::to_string(w[0]) + " output channels, got " +
                      std::to_string(g.groups));
   }
-  if (x[1] != w[1] * g.groups) {
+  // Without output channels any number divides them.
+  const std::int64_t most = std::max({w[0], x[1], std::int64_t{1}});
+  if (g.groups > most) {
+    throw ShapeError(prefix(op) + "expected at most " + std::to_string(most) +
+                     " groups for as many channels, got " +
+                     std::to_string(g.groups));
+  }
+  const std::int64_t channels = checked_multiply(op, w[1], g.groups);
+  if (x[1] != channels) {
     throw ShapeError(prefix(op) + "expected x with " +
-                     std::to_string(w[1] * g.groups) + " channels, got shape " +
+                     std::to_string(channels) + " channels, got shape " +
                      x.str());
   }
   ConvSizes sizes;
@@ -46,28 +65,16 @@ ConvSizes check_sizes(const char* op, const Shape& x, const Shape& w,
   return sizes;
 }
 
-Shape output_shape(const ConvSizes& s) {
-  return {s.batch, s.out_channels, s.out_h(), s.out_w()};
-}
-
-Tensor make_result(const Shape& shape, DType dtype) {
-  TensorOptions options;
-  options.dtype = dtype;
-  options.layout = Layout::ChannelsLast;
-  return Tensor::empty(shape, options);
-}
-
-// A closure keeps only what some gradient will want.
-Saved saved_if(bool wanted, const Tensor& x) {
-  return wanted ? Saved(x) : Saved();
-}
-
 // Runs fast() for f32 where it serves the shape (it decides by the shape
-// alone), else slow(T{}).
+// alone), else slow(T{}, gemm) with the product that it may use.
 template <class Fast, class Slow>
 void run(DType dtype, Fast fast, Slow slow) {
-  if (dtype == DType::F32 && backend() == Backend::Auto && fast()) return;
-  dispatch_float("conv2d", dtype, slow);
+  const bool reference = backend() == Backend::Reference;
+  if (dtype == DType::F32 && !reference && fast()) return;
+  dispatch_float("conv2d", dtype, [&](auto tag) {
+    using T = decltype(tag);
+    slow(tag, reference ? kernels::gemm_blas<T> : kernels::gemm<T>);
+  });
 }
 
 Tensor bias_spread(const Tensor& db, const Shape& y_shape);
@@ -93,7 +100,7 @@ Tensor bias_gradient(const Tensor& dy) {
 
 // Its adjoint: dy[n,o,h,w] = db[o]
 Tensor bias_spread(const Tensor& db, const Shape& y_shape) {
-  const Tensor dy = make_result(y_shape, db.dtype());
+  const Tensor dy = empty_image(y_shape, db.dtype());
   dispatch_float("conv2d", db.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::repeat_row(y_shape[0] * y_shape[2] * y_shape[3], y_shape[1],
@@ -111,17 +118,14 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
               const Conv2dGeometry& geometry) {
   check_same_dtype("conv2d", x, w);
   const ConvSizes sizes = check_sizes("conv2d", x.shape(), w.shape(), geometry);
-  if (bias.defined()) {
-    check_same_dtype("conv2d", x, bias);
-    check_shape("conv2d", "bias", bias, {sizes.out_channels});
-  }
+  detail::check_parameter("conv2d", "bias", x, bias, {sizes.out_channels});
   const Tensor xc = x.to(Layout::ChannelsLast);
   const Tensor wc = w.to(Layout::ChannelsLast);
-  const Tensor y = make_result(output_shape(sizes), x.dtype());
+  const Tensor y = empty_image(output_shape(sizes), x.dtype());
   run(
       x.dtype(),
       [&] {
-        const float* const b = bias.defined() ? bias.data<float>() : nullptr;
+        const float* const b = data_or_null<float>(bias);
         if (kernels::winograd_pays(sizes)) {
           kernels::winograd_forward(sizes, xc.data<float>(), wc.data<float>(),
                                     b, y.mutable_data<float>());
@@ -131,11 +135,11 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
                                                wc.data<float>(), b,
                                                y.mutable_data<float>());
       },
-      [&](auto tag) {
+      [&](auto tag, auto gemm) {
         using T = decltype(tag);
-        kernels::conv2d_forward(sizes, xc.data<T>(), wc.data<T>(),
-                                bias.defined() ? bias.data<T>() : nullptr,
-                                y.mutable_data<T>());
+        kernels::conv2d_forward<T>(sizes, xc.data<T>(), wc.data<T>(),
+                                   data_or_null<T>(bias), y.mutable_data<T>(),
+                                   gemm);
       });
   return make_op("conv2d", {xc, wc, bias}, y,
                  [xs = saved_if(wc.requires_grad(), xc),
@@ -165,7 +169,7 @@ Tensor conv2d_input_gradient(const Tensor& dy, const Tensor& w,
   check_shape(op, "dy", dy, output_shape(sizes));
   const Tensor dyc = dy.to(Layout::ChannelsLast);
   const Tensor wc = w.to(Layout::ChannelsLast);
-  const Tensor dx = make_result(x_shape, dy.dtype());
+  const Tensor dx = empty_image(x_shape, dy.dtype());
   run(
       dy.dtype(),
       [&] {
@@ -179,10 +183,10 @@ Tensor conv2d_input_gradient(const Tensor& dy, const Tensor& w,
                                                       wc.data<float>(),
                                                       dx.mutable_data<float>());
       },
-      [&](auto tag) {
+      [&](auto tag, auto gemm) {
         using T = decltype(tag);
-        kernels::conv2d_input_gradient(sizes, dyc.data<T>(), wc.data<T>(),
-                                       dx.mutable_data<T>());
+        kernels::conv2d_input_gradient<T>(sizes, dyc.data<T>(), wc.data<T>(),
+                                          dx.mutable_data<T>(), gemm);
       });
   return make_op("conv2d_input_gradient", {dyc, wc}, dx,
                  [dys = saved_if(wc.requires_grad(), dyc),
@@ -209,7 +213,7 @@ Tensor conv2d_weight_gradient(const Tensor& x, const Tensor& dy,
   check_shape(op, "dy", dy, output_shape(sizes));
   const Tensor xc = x.to(Layout::ChannelsLast);
   const Tensor dyc = dy.to(Layout::ChannelsLast);
-  const Tensor dw = make_result(w_shape, x.dtype());
+  const Tensor dw = empty_image(w_shape, x.dtype());
   run(
       x.dtype(),
       [&] {
@@ -223,10 +227,10 @@ Tensor conv2d_weight_gradient(const Tensor& x, const Tensor& dy,
             sizes, xc.data<float>(), dyc.data<float>(),
             dw.mutable_data<float>());
       },
-      [&](auto tag) {
+      [&](auto tag, auto gemm) {
         using T = decltype(tag);
-        kernels::conv2d_weight_gradient(sizes, xc.data<T>(), dyc.data<T>(),
-                                        dw.mutable_data<T>());
+        kernels::conv2d_weight_gradient<T>(sizes, xc.data<T>(), dyc.data<T>(),
+                                           dw.mutable_data<T>(), gemm);
       });
   return make_op("conv2d_weight_gradient", {xc, dyc}, dw,
                  [xs = saved_if(dyc.requires_grad(), xc),

@@ -11,26 +11,23 @@
 #include "core/detail/check.h"
 #include "core/detail/copy.h"
 #include "core/detail/dispatch.h"
+#include "core/detail/parameters.h"
+#include "core/detail/saved.h"
 #include "core/kernels/gemm.h"
 
 namespace mjolnir {
 namespace {
 
-// op(a) (m,k) op(b) (k,n) of row-major matrices
-struct Product {
-  bool transpose_a = false, transpose_b = false;
-  std::int64_t m = 0, n = 0, k = 0;
+using detail::saved_if;
+using kernels::Product;
 
-  template <class T>
-  void run(const T* a, const T* b, T beta, T* y) const {
-    const std::int64_t lda = transpose_a ? m : k;
-    const std::int64_t ldb = transpose_b ? k : n;
-    const bool plain =
-        dtype_of<T>() == DType::F32 && backend() == Backend::Reference;
-    const auto gemm = plain ? kernels::gemm_reference<T> : kernels::gemm<T>;
-    gemm(transpose_a, transpose_b, m, n, k, T(1), a, lda, b, ldb, beta, y, n);
-  }
-};
+// The product of this thread's backend: in f32 the reference is three loops.
+template <class T>
+kernels::Gemm<T> product_kernel() {
+  const bool plain =
+      dtype_of<T>() == DType::F32 && backend() == Backend::Reference;
+  return plain ? kernels::gemm_reference<T> : kernels::gemm<T>;
+}
 
 Shape batch_axes(const Shape& shape) {
   return Shape(std::vector<std::int64_t>(shape.begin(), shape.end() - 2));
@@ -63,24 +60,6 @@ kernels::LoopNest batch_nest(const Shape& batch, const Shape& a,
   return nest;
 }
 
-template <class T>
-void multiply(const Product& product, const kernels::LoopNest& nest, const T* a,
-              const T* b, T* y) {
-  const int inner = nest.rank - 1;
-  const std::int64_t size_a = product.m * product.k;
-  const std::int64_t size_b = product.k * product.n;
-  const std::int64_t size_y = product.m * product.n;
-  nest.walk(0, nest.numel(),
-            [&](std::int64_t out, std::int64_t n, const auto& offsets) {
-              for (std::int64_t i = 0; i < n; ++i) {
-                const std::int64_t ia = offsets[0] + i * nest.strides[0][inner];
-                const std::int64_t ib = offsets[1] + i * nest.strides[1][inner];
-                product.run(a + ia * size_a, b + ib * size_b, T(0),
-                            y + (out + i) * size_y);
-              }
-            });
-}
-
 Tensor product_of(const Tensor& a, const Tensor& b, bool transpose_a,
                   bool transpose_b) {
   MatmulOptions options;
@@ -108,9 +87,16 @@ Tensor matmul(const Tensor& left, const Tensor& right,
   product.k = a.size(ta ? -2 : -1);
   product.n = b.size(tb ? -2 : -1);
   if (product.k != b.size(tb ? -1 : -2)) {
-    throw ShapeError("[matmul] inner lengths differ: " + a.shape().str() +
-                     (ta ? " transposed" : "") + " times " + b.shape().str() +
-                     (tb ? " transposed" : ""));
+    const bool fits_b = product.k == product.n;
+    const bool fits_a = product.m == b.size(tb ? -1 : -2);
+    throw ShapeError("[matmul] expected equal inner lengths, got " +
+                     a.shape().str() + (ta ? " transposed" : "") + " times " +
+                     b.shape().str() + (tb ? " transposed" : "") +
+                     (fits_b   ? tb ? "; they fit without transpose_b"
+                                    : "; they fit with transpose_b"
+                      : fits_a ? ta ? "; they fit without transpose_a"
+                                    : "; they fit with transpose_a"
+                               : ""));
   }
   const Shape batch_a = batch_axes(a.shape()), batch_b = batch_axes(b.shape());
   const Shape batch = detail::broadcast_shape("matmul", batch_a, batch_b);
@@ -127,27 +113,31 @@ Tensor matmul(const Tensor& left, const Tensor& right,
   }
   dispatch_float("matmul", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    multiply(product, nest, a.data<T>(), b.data<T>(), y.mutable_data<T>());
+    kernels::multiply_batch<T>(product, product_kernel<T>(), nest, a.data<T>(),
+                               b.data<T>(), y.mutable_data<T>());
   });
-  return make_op("matmul", {a, b}, y,
-                 [ta, tb, sa = Saved(a), sb = Saved(b)](
-                     const Tensor& dy, const BackwardContext& context) {
-                   const Tensor a = sa.get(), b = sb.get();
-                   std::vector<Tensor> dx(2);
-                   // op(A) = dy op(B)^T, op(B) = op(A)^T dy, transposed where
-                   // op does
-                   if (context.needs(0)) {
-                     dx[0] = sum_to(ta ? product_of(b, dy, tb, true)
-                                       : product_of(dy, b, false, !tb),
-                                    a.shape());
-                   }
-                   if (context.needs(1)) {
-                     dx[1] = sum_to(tb ? product_of(dy, a, true, ta)
-                                       : product_of(a, dy, !ta, false),
-                                    b.shape());
-                   }
-                   return dx;
-                 });
+  return make_op(
+      "matmul", {a, b}, y,
+      [ta, tb, sa = saved_if(b.requires_grad(), a),
+       sb = saved_if(a.requires_grad(), b), shape_a = a.shape(),
+       shape_b = b.shape()](const Tensor& dy, const BackwardContext& context) {
+        std::vector<Tensor> dx(2);
+        // op(A) = dy op(B)^T, op(B) = op(A)^T dy, transposed where
+        // op does
+        if (context.needs(0)) {
+          const Tensor b = sb.get();
+          dx[0] = sum_to(
+              ta ? product_of(b, dy, tb, true) : product_of(dy, b, false, !tb),
+              shape_a);
+        }
+        if (context.needs(1)) {
+          const Tensor a = sa.get();
+          dx[1] = sum_to(
+              tb ? product_of(dy, a, true, ta) : product_of(a, dy, !ta, false),
+              shape_b);
+        }
+        return dx;
+      });
 }
 
 Tensor linear(const Tensor& input, const Tensor& w, const Tensor& bias) {
@@ -158,14 +148,11 @@ Tensor linear(const Tensor& input, const Tensor& w, const Tensor& bias) {
     throw ShapeError("[linear] expected x with " + std::to_string(features) +
                      " features, got shape " + input.shape().str());
   }
-  if (bias.defined()) {
-    check_same_dtype("linear", input, bias);
-    check_shape("linear", "bias", bias, {outputs});
-  }
+  detail::check_parameter("linear", "bias", input, bias, {outputs});
   const Tensor x = input.to(Layout::RowMajor);
   Product product;
   product.transpose_b = true;
-  product.m = features == 0 ? 0 : x.numel() / features;
+  product.m = x.shape().with(-1, 1).numel();
   product.n = outputs;
   product.k = features;
   TensorOptions like;
@@ -174,23 +161,25 @@ Tensor linear(const Tensor& input, const Tensor& w, const Tensor& bias) {
   if (bias.defined()) detail::copy_broadcast(bias, y);
   dispatch_float("linear", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    product.run(x.data<T>(), w.data<T>(), T(bias.defined() ? 1 : 0),
-                y.mutable_data<T>());
+    kernels::multiply<T>(product, product_kernel<T>(), x.data<T>(), w.data<T>(),
+                         T(bias.defined() ? 1 : 0), y.mutable_data<T>());
   });
   return make_op(
       "linear", {x, w, bias}, y,
-      [rows = product.m, sx = Saved(x), sw = Saved(w)](
-          const Tensor& dy, const BackwardContext& context) {
-        const Tensor x = sx.get(), w = sw.get();
-        const Tensor flat = reshape(dy, {rows, w.size(0)});
+      [rows = product.m, outputs, features, x_shape = x.shape(),
+       sx = saved_if(w.requires_grad(), x),
+       sw = saved_if(x.requires_grad(), w)](const Tensor& dy,
+                                            const BackwardContext& context) {
+        const Tensor flat = reshape(dy, {rows, outputs});
         std::vector<Tensor> dx(3);
         // dx (N,I) = dy (N,O) w (O,I)
         if (context.needs(0)) {
-          dx[0] = reshape(product_of(flat, w, false, false), x.shape());
+          dx[0] = reshape(product_of(flat, sw.get(), false, false), x_shape);
         }
         // dw (O,I) = dy^T (O,N) x (N,I)
         if (context.needs(1)) {
-          dx[1] = product_of(flat, reshape(x, {rows, w.size(1)}), true, false);
+          const Tensor rows_of_x = reshape(sx.get(), {rows, features});
+          dx[1] = product_of(flat, rows_of_x, true, false);
         }
         if (context.needs(2)) dx[2] = sum(flat, {0});
         return dx;

@@ -24,6 +24,9 @@ const Product products[] = {
     {false, false, 1, 9, 4, 1, 0},      {false, true, 6, 1, 4, 1, 2},
     {true, false, 2, 3, 1, 1, 0},       {false, true, 301, 16, 144, 1, 0},
     {true, false, 16, 144, 3001, 1, 1}, {true, true, 130, 140, 150, 1, 0},
+    {false, true, 3, 2, 9001, 2, 0.5},  {true, false, 2, 3, 9001, 1, 0},
+    {false, true, 1, 1, 9001, 2, 0.5},  {true, false, 1, 1, 9001, 1, 0},
+    {false, true, 1, 1, 3, -1, 0},
 };
 
 // Rows are stored wider than they are: the gap must be neither read nor
@@ -65,8 +68,36 @@ TEST(Gemm, MatchesTheDefinition) {
     SCOPED_TRACE(::testing::Message() << p.m << " " << p.n << " " << p.k);
     check<float>(p, gemm<float>);
     check<double>(p, gemm<double>);
+    check<float>(p, gemm_blas<float>);
     check<float>(p, gemm_reference<float>);
     check<double>(p, gemm_reference<double>);
+  }
+}
+
+// The longest sums, of thin products, whose terms have one sign: no rounding
+// cancels another.
+TEST(Gemm, KeepsLongSums) {
+  const std::int64_t k = 1000000;
+  for (const auto& [m, n] :
+       {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 3}, {2, 1}, {2, 3}}) {
+    const std::vector<float> a(m * k, 0.1f), b(n * k, 1.0f);
+    for (const bool ta : {false, true}) {
+      for (const bool tb : {false, true}) {
+        SCOPED_TRACE(::testing::Message()
+                     << m << " " << n << " " << ta << " " << tb);
+        std::vector<float> c(m * n, 2.0f), blas = c;
+        Expected expected(m * n);
+        expected.sum.assign(expected.sum.size(), 2 + double(k) * double(0.1f));
+        expected.magnitude = expected.sum;
+        expected.terms.assign(expected.sum.size(), double(k));
+        gemm<float>(ta, tb, m, n, k, 1, a.data(), ta ? m : k, b.data(),
+                    tb ? k : n, 1, c.data(), n);
+        expect_close(c, expected);
+        gemm_blas<float>(ta, tb, m, n, k, 1, a.data(), ta ? m : k, b.data(),
+                         tb ? k : n, 1, blas.data(), n);
+        expect_close(blas, expected);
+      }
+    }
   }
 }
 
@@ -90,7 +121,7 @@ TEST(Gemm, RefusesLengthsBeyondTheBlas) {
   double c = 0;
   EXPECT_THROW(gemm<double>(false, false, 1, 1, std::int64_t{1} << 31, 1, &a,
                             std::int64_t{1} << 31, &b, 1, 0, &c, 1),
-               ValueError);
+               ShapeError);
 }
 
 }  // namespace

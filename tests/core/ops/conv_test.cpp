@@ -151,6 +151,18 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
   expect_error<ShapeError>(conv({3, 3, 3, 3}, g), "groups that divide the 3");
   g.groups = 0;
   expect_error<ShapeError>(conv({3, 3, 3, 3}, g), "got 0");
+  g.groups = std::int64_t{1} << 62;  // divides 0, and times 4 it is 2^64
+  expect_error<ShapeError>(conv({0, 4, 3, 3}, g), "at most 3 groups");
+  expect_error<ShapeError>(
+      [&] {
+        Conv2dGeometry one = window(3, 3);
+        conv2d(Tensor::zeros({1, 0, 4, 4}), Tensor::zeros({0, 0, 3, 3}), none,
+               [&] {
+                 one.groups = std::int64_t{1} << 40;
+                 return one;
+               }());
+      },
+      "at most 1 groups");
   expect_error<ShapeError>(conv({2, 3, 33, 3}, window(33, 3)),
                            "got a 33x3 window on 32x32");
   g = window(3, 3);

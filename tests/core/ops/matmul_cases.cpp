@@ -47,11 +47,16 @@ const AddOpCases products([](std::vector<OpCase>& cases) {
   for (const bool ta : {false, true}) {
     for (const bool tb : {false, true}) {
       const std::string name = std::string(ta ? "_ta" : "") + (tb ? "_tb" : "");
-      make(name.empty() ? "_plain" : name, ta ? Shape{5, 4} : Shape{4, 5},
-           tb ? Shape{3, 5} : Shape{5, 3}, ta, tb)
-          .equals([=](const Tensors& x) { return product(x, ta, tb); });
+      OpCase& plain =
+          make(name.empty() ? "_plain" : name, ta ? Shape{5, 4} : Shape{4, 5},
+               tb ? Shape{3, 5} : Shape{5, 3}, ta, tb)
+              .equals([=](const Tensors& x) { return product(x, ta, tb); });
+      // Transposed, the first axis of a is the one that is summed.
+      if (ta && tb) plain.refuses_empty("[matmul] expected equal inner");
+      if (ta && !tb) plain.batch({0, 1});
       make("_batch" + name, ta ? Shape{2, 5, 4} : Shape{2, 4, 5},
-           tb ? Shape{2, 3, 5} : Shape{2, 5, 3}, ta, tb);
+           tb ? Shape{2, 3, 5} : Shape{2, 5, 3}, ta, tb)
+          .batch({0, 1});
       make("_shared_b" + name, ta ? Shape{2, 5, 4} : Shape{2, 4, 5},
            tb ? Shape{3, 5} : Shape{5, 3}, ta, tb);
       make("_broadcast" + name, ta ? Shape{2, 1, 5, 4} : Shape{2, 1, 4, 5},
@@ -59,15 +64,33 @@ const AddOpCases products([](std::vector<OpCase>& cases) {
     }
   }
   make("_row", {1, 6}, {6, 1}, false, false)
-      .refuses("[matmul] inner lengths differ: (1,6) times (5,3)",
+      .refuses("[matmul] expected equal inner lengths, got (1,6) times (5,3)",
                [](const Tensors& x) {
                  return matmul(x[0], Tensor::ones({5, 3}));
                })
+      .refuses("(1,6) times (5,6); they fit with transpose_b",
+               [](const Tensors& x) {
+                 return matmul(x[0], Tensor::ones({5, 6}));
+               })
+      .refuses("(1,6) times (6,5) transposed; they fit without transpose_b",
+               [](const Tensors& x) {
+                 return matmul(x[0], Tensor::ones({6, 5}), flags(false, true));
+               })
+      .refuses("(6,4) times (6,5); they fit with transpose_a",
+               [](const Tensors&) {
+                 return matmul(Tensor::ones({6, 4}), Tensor::ones({6, 5}));
+               })
+      .refuses("(1,6) transposed times (6,5); they fit without transpose_a",
+               [](const Tensors& x) {
+                 return matmul(x[0], Tensor::ones({6, 5}), flags(true, false));
+               })
       .refuses("[matmul] expected two tensors of rank 2 or more",
                [](const Tensors& x) { return matmul(x[0], Tensor::ones({6})); })
-      .refuses("[matmul] cannot broadcast (2) with (3)", [](const Tensors&) {
-        return matmul(Tensor::ones({2, 4, 5}), Tensor::ones({3, 5, 4}));
-      });
+      .refuses(
+          "[matmul] expected shapes that broadcast, got (2) and (3)",
+          [](const Tensors&) {
+            return matmul(Tensor::ones({2, 4, 5}), Tensor::ones({3, 5, 4}));
+          });
 });
 
 const AddOpCases linears([](std::vector<OpCase>& cases) {
@@ -78,7 +101,7 @@ const AddOpCases linears([](std::vector<OpCase>& cases) {
     };
     OpCase c("linear" + suffix, run);
     c.ops = {"linear"};
-    c.input(x).input({3, 5});
+    c.input(x).input({3, x.dim(-1)});
     if (bias) c.input({3});
     c.sums(6, [=](const Tensors& in) {
       Tensors sizes;
@@ -106,7 +129,14 @@ const AddOpCases linears([](std::vector<OpCase>& cases) {
   make("_no_bias", {4, 5}, false);
   make("_sequence", {2, 4, 5}, true);
   make("_image", {2, 3, 2, 5}, true);
-  make("_vector", {5}, true);
+  make("_vector", {5}, true)
+      .refuses_empty("[linear] expected x with 5 features");
+  make("_no_features", {4, 0}, true).equals([](const Tensors& x) {
+    const std::vector<double> bias = x[2].to_vector<double>();
+    std::vector<double> y;
+    for (std::size_t i = 0; i < 12; ++i) y.push_back(bias[i % 3]);
+    return y;
+  });
 });
 
 }  // namespace
