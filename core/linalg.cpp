@@ -1,32 +1,28 @@
 #include <mjolnir/core/linalg.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/backend.h>
 #include <xtensor-blas/xblas.hpp>
 #include <xtensor-blas/xlapack.hpp>
 
+#include "core/detail/blas.h"
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
 #include "core/detail/lapack.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/mirror.h"
 
 namespace mjolnir::detail {
 namespace {
 
-int blas_int(std::int64_t n) {
-  if (n > std::numeric_limits<int>::max()) {
-    throw ShapeError("[linalg] " + std::to_string(n) +
-                     " is longer than BLAS can index");
-  }
-  return static_cast<int>(n);
-}
-
 /** LAPACK wants a leading dimension of at least 1. */
-int leading(std::int64_t n) { return std::max(1, blas_int(n)); }
+int leading(std::int64_t n) { return std::max(1, blas_int("linalg", n)); }
 
 }  // namespace
 
@@ -36,24 +32,9 @@ void blas_syrk_lower(bool transpose, std::int64_t n, std::int64_t k, T alpha,
                      std::int64_t ldc) {
   if (n == 0) return;
   cxxblas::syrk(cxxblas::RowMajor, cxxblas::Lower,
-                transpose ? cxxblas::Trans : cxxblas::NoTrans, blas_int(n),
-                blas_int(k), alpha, a, leading(lda), beta, c, leading(ldc));
-}
-
-template <class T>
-void mirror_lower(T* a, std::int64_t n) {
-  constexpr std::int64_t tile = 32;  // both tiles of a pair stay in L1
-  for (std::int64_t row = 0; row < n; row += tile) {
-    for (std::int64_t column = 0; column <= row; column += tile) {
-      const std::int64_t row_end = std::min(row + tile, n);
-      for (std::int64_t i = row; i < row_end; ++i) {
-        const std::int64_t column_end = std::min(column + tile, i);
-        for (std::int64_t j = column; j < column_end; ++j) {
-          a[j * n + i] = a[i * n + j];
-        }
-      }
-    }
-  }
+                transpose ? cxxblas::Trans : cxxblas::NoTrans,
+                blas_int("linalg::syrk", n), blas_int("linalg::syrk", k), alpha,
+                a, leading(lda), beta, c, leading(ldc));
 }
 
 template <class T>
@@ -65,7 +46,7 @@ linalg::Status invert_spd(T* a, std::int64_t n, T diagonal) {
     if (!all_finite(a + i * n + i, 1)) return linalg::Status::NotFinite;
   }
   // LAPACK counts columns: our lower triangle is its upper one.
-  const int size = blas_int(n);
+  const int size = blas_int("linalg::cholesky_inverse", n);
   if (cxxlapack::potrf('U', size, a, size) != 0) {
     return linalg::Status::NotPositiveDefinite;
   }
@@ -75,7 +56,7 @@ linalg::Status invert_spd(T* a, std::int64_t n, T diagonal) {
   for (std::int64_t i = 0; i < n; ++i) {
     if (!all_finite(a + i * n, i + 1)) return linalg::Status::Singular;
   }
-  mirror_lower(a, n);
+  kernels::mirror(kernels::Triangle::Lower, n, a);
   return linalg::Status::Ok;
 }
 
@@ -85,8 +66,6 @@ template void blas_syrk_lower(bool, std::int64_t, std::int64_t, float,
 template void blas_syrk_lower(bool, std::int64_t, std::int64_t, double,
                               const double*, std::int64_t, double, double*,
                               std::int64_t);
-template void mirror_lower(float*, std::int64_t);
-template void mirror_lower(double*, std::int64_t);
 template linalg::Status invert_spd(float*, std::int64_t, float);
 template linalg::Status invert_spd(double*, std::int64_t, double);
 
@@ -120,6 +99,16 @@ void transpose_into(const T* x, std::int64_t m, std::int64_t n, T* out) {
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) out[j * m + i] = x[i * n + j];
   }
+}
+
+/** Numbers of working memory for LAPACK: at least what its documentation asks
+ * for, and what it asked for itself, which comes as a T and in f32 may have
+ * been rounded down. */
+template <class T>
+int workspace(const char* op, std::int64_t least, T query) {
+  const T above = std::nextafter(query, std::numeric_limits<T>::infinity());
+  return detail::blas_int(
+      op, std::max(least, static_cast<std::int64_t>(std::ceil(above))));
 }
 
 }  // namespace
@@ -156,9 +145,10 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a,
   const Tensor c = Tensor::zeros({m, n}, {a.dtype(), Layout::RowMajor});
   dispatch_float("linalg::matmul", a.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    kernels::gemm<T>(transpose_a, transpose_b, m, n, k, T{1}, a.data<T>(),
-                     a.size(1), b.data<T>(), b.size(1), T{0},
-                     c.mutable_data<T>(), n);
+    const auto gemm = backend() == Backend::Reference ? kernels::gemm_blas<T>
+                                                      : kernels::gemm<T>;
+    gemm(transpose_a, transpose_b, m, n, k, T{1}, a.data<T>(), a.size(1),
+         b.data<T>(), b.size(1), T{0}, c.mutable_data<T>(), n);
   });
   return c;
 }
@@ -173,27 +163,28 @@ Tensor syrk(const Tensor& a, bool transpose) {
     T* out = c.mutable_data<T>();
     detail::blas_syrk_lower<T>(transpose, n, k, T{1}, a.data<T>(), a.size(1),
                                T{0}, out, n);
-    detail::mirror_lower(out, n);
+    kernels::mirror(kernels::Triangle::Lower, n, out);
   });
   return c;
 }
 
 Result<Tensor> cholesky_inverse(const Tensor& a, double diagonal) {
-  const std::int64_t n = check_square("linalg::cholesky_inverse", a);
+  constexpr const char* op = "linalg::cholesky_inverse";
+  const std::int64_t n = check_square(op, a);
   const Tensor inverse = a.clone();
-  const Status status =
-      dispatch_float("linalg::cholesky_inverse", a.dtype(), [&](auto tag) {
-        using T = decltype(tag);
-        return detail::invert_spd<T>(inverse.mutable_data<T>(), n,
-                                     static_cast<T>(diagonal));
-      });
-  if (status != Status::Ok) return status;
+  const Status status = dispatch_float(op, a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    return detail::invert_spd<T>(inverse.mutable_data<T>(), n,
+                                 static_cast<T>(diagonal));
+  });
+  if (status != Status::Ok) return {status, op};
   return inverse;
 }
 
 Result<Tensor> solve(const Tensor& a, const Tensor& b) {
-  const std::int64_t n = check_square("linalg::solve", a);
-  check_same_dtype("linalg::solve", a, b);
+  constexpr const char* op = "linalg::solve";
+  const std::int64_t n = check_square(op, a);
+  check_same_dtype(op, a, b);
   if (b.rank() < 1 || b.rank() > 2 || b.size(0) != n) {
     throw ShapeError("[linalg::solve] expected b of shape (" +
                      std::to_string(n) + ") or (" + std::to_string(n) +
@@ -202,58 +193,62 @@ Result<Tensor> solve(const Tensor& a, const Tensor& b) {
   const std::int64_t m = b.rank() == 2 ? b.size(1) : 1;
   const Tensor x = Tensor::empty_like(b);
   if (b.numel() == 0) return x;
-  return dispatch_float(
-      "linalg::solve", a.dtype(), [&](auto tag) -> Result<Tensor> {
-        using T = decltype(tag);
-        if (!finite<T>(a) || !finite<T>(b)) return Status::NotFinite;
-        const auto count = static_cast<std::size_t>(n);
-        std::vector<T> lu(count * count);
-        std::vector<T> rhs(count * static_cast<std::size_t>(m));
-        std::vector<int> pivots(count);
-        transpose_into(a.data<T>(), n, n, lu.data());
-        transpose_into(b.data<T>(), n, m, rhs.data());
-        const int size = detail::blas_int(n);
-        if (cxxlapack::gesv(size, detail::blas_int(m), lu.data(), size,
-                            pivots.data(), rhs.data(), size) != 0) {
-          return Status::Singular;
-        }
-        transpose_into(rhs.data(), m, n, x.mutable_data<T>());
-        if (!finite<T>(x)) return Status::Singular;
-        return x;
-      });
+  return dispatch_float(op, a.dtype(), [&](auto tag) -> Result<Tensor> {
+    using T = decltype(tag);
+    if (!finite<T>(a) || !finite<T>(b)) return {Status::NotFinite, op};
+    const auto count = static_cast<std::size_t>(n);
+    std::vector<T> lu(count * count);
+    std::vector<T> rhs(count * static_cast<std::size_t>(m));
+    std::vector<int> pivots(count);
+    transpose_into(a.data<T>(), n, n, lu.data());
+    transpose_into(b.data<T>(), n, m, rhs.data());
+    const int size = detail::blas_int(op, n);
+    if (cxxlapack::gesv(size, detail::blas_int(op, m), lu.data(), size,
+                        pivots.data(), rhs.data(), size) != 0) {
+      return {Status::Singular, op};
+    }
+    transpose_into(rhs.data(), m, n, x.mutable_data<T>());
+    if (!finite<T>(x)) return {Status::Singular, op};
+    return x;
+  });
 }
 
 Result<Eigh> eigh(const Tensor& a) {
-  const std::int64_t n = check_square("linalg::eigh", a);
+  constexpr const char* op = "linalg::eigh";
+  const std::int64_t n = check_square(op, a);
   const TensorOptions options{a.dtype(), Layout::RowMajor};
+  const std::int64_t least = 1 + 6 * n + 2 * n * n;
+  detail::blas_int(op, least);  // before LAPACK counts it in an int
   const Eigh result{Tensor::empty({n}, options),
                     Tensor::empty({n, n}, options)};
   if (n == 0) return result;
-  return dispatch_float(
-      "linalg::eigh", a.dtype(), [&](auto tag) -> Result<Eigh> {
-        using T = decltype(tag);
-        if (!finite<T>(a)) return Status::NotFinite;
-        std::vector<T> rows(a.data<T>(), a.data<T>() + a.numel());
-        T* values = result.values.mutable_data<T>();
-        const int size = detail::blas_int(n);
-        T work_size = 0;
-        int index_size = 0;
-        cxxlapack::syevd('V', 'U', size, rows.data(), size, values, &work_size,
-                         -1, &index_size, -1);
-        std::vector<T> work(static_cast<std::size_t>(work_size));
-        std::vector<int> index(static_cast<std::size_t>(index_size));
-        const int info = cxxlapack::syevd(
-            'V', 'U', size, rows.data(), size, values, work.data(),
-            static_cast<int>(work.size()), index.data(), index_size);
-        if (info != 0) return Status::NotConverged;
-        // LAPACK's columns are our rows.
-        transpose_into(rows.data(), n, n, result.vectors.mutable_data<T>());
-        return result;
-      });
+  return dispatch_float(op, a.dtype(), [&](auto tag) -> Result<Eigh> {
+    using T = decltype(tag);
+    if (!finite<T>(a)) return {Status::NotFinite, op};
+    std::vector<T> rows(a.data<T>(), a.data<T>() + a.numel());
+    T* values = result.values.mutable_data<T>();
+    const int size = detail::blas_int(op, n);
+    T work_query = 0;
+    int index_query = 0;
+    cxxlapack::syevd('V', 'U', size, rows.data(), size, values, &work_query, -1,
+                     &index_query, -1);
+    const int work_size = workspace(op, least, work_query);
+    const int index_size = std::max(3 + 5 * size, index_query);
+    std::vector<T> work(static_cast<std::size_t>(work_size));
+    std::vector<int> index(static_cast<std::size_t>(index_size));
+    const int info =
+        cxxlapack::syevd('V', 'U', size, rows.data(), size, values, work.data(),
+                         work_size, index.data(), index_size);
+    if (info != 0) return {Status::NotConverged, op};
+    // LAPACK's columns are our rows.
+    transpose_into(rows.data(), n, n, result.vectors.mutable_data<T>());
+    return result;
+  });
 }
 
 Result<Svd> svd(const Tensor& a) {
-  check_matrix("linalg::svd", "a", a);
+  constexpr const char* op = "linalg::svd";
+  check_matrix(op, "a", a);
   const std::int64_t m = a.size(0);
   const std::int64_t n = a.size(1);
   const std::int64_t k = std::min(m, n);
@@ -261,27 +256,30 @@ Result<Svd> svd(const Tensor& a) {
   const Svd result{Tensor::empty({m, k}, options), Tensor::empty({k}, options),
                    Tensor::empty({k, n}, options)};
   if (k == 0) return result;
-  return dispatch_float("linalg::svd", a.dtype(), [&](auto tag) -> Result<Svd> {
+  const std::int64_t least = k * (4 * k + 7) + std::max(m, n);
+  detail::blas_int(op, least);  // before LAPACK counts it in an int
+  return dispatch_float(op, a.dtype(), [&](auto tag) -> Result<Svd> {
     using T = decltype(tag);
-    if (!finite<T>(a)) return Status::NotFinite;
+    if (!finite<T>(a)) return {Status::NotFinite, op};
     // To LAPACK our a is its transpose (n,m) = (vt)^T diag(s) u^T, and
     // its column-major factors are our row-major ones.
     std::vector<T> copy(a.data<T>(), a.data<T>() + a.numel());
     std::vector<int> index(8 * static_cast<std::size_t>(k));
-    const int rows = detail::blas_int(n);
-    const int columns = detail::blas_int(m);
-    const int rank = detail::blas_int(k);
+    const int rows = detail::blas_int(op, n);
+    const int columns = detail::blas_int(op, m);
+    const int rank = detail::blas_int(op, k);
     T* s = result.s.mutable_data<T>();
     T* vt = result.vt.mutable_data<T>();
     T* u = result.u.mutable_data<T>();
-    T work_size = 0;
+    T work_query = 0;
     cxxlapack::gesdd('S', rows, columns, copy.data(), rows, s, vt, rows, u,
-                     rank, &work_size, -1, index.data());
+                     rank, &work_query, -1, index.data());
+    const int work_size = workspace(op, least, work_query);
     std::vector<T> work(static_cast<std::size_t>(work_size));
-    const int info = cxxlapack::gesdd(
-        'S', rows, columns, copy.data(), rows, s, vt, rows, u, rank,
-        work.data(), static_cast<int>(work.size()), index.data());
-    if (info != 0) return Status::NotConverged;
+    const int info =
+        cxxlapack::gesdd('S', rows, columns, copy.data(), rows, s, vt, rows, u,
+                         rank, work.data(), work_size, index.data());
+    if (info != 0) return {Status::NotConverged, op};
     return result;
   });
 }

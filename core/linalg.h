@@ -31,15 +31,24 @@ template <class T>
 class Result {
  public:
   Result(T value) : value_(std::move(value)) {}  // NOLINT: meant to convert
-  Result(Status failure) : status_(failure) {}   // NOLINT: meant to convert
+  /** A failure of the function `op`. Throws ValueError for Status::Ok. */
+  Result(Status failure, const char* op = "linalg::Result")  // NOLINT: likewise
+      : status_(failure), op_(op) {
+    if (failure == Status::Ok) {
+      throw ValueError("[" + std::string(op) +
+                       "] expected a failure or a value, got ok without one");
+    }
+  }
 
   explicit operator bool() const noexcept { return status_ == Status::Ok; }
   Status status() const noexcept { return status_; }
-  /** The value. Throws NumericalError if there is none. */
+  /** The value. Throws NumericalError, naming the function, if there is none.
+   */
   const T& value() const {
     if (status_ != Status::Ok) {
-      throw NumericalError(std::string("[linalg] no result: the matrix is ") +
-                           name_of(status_));
+      throw NumericalError("[" + std::string(op_) +
+                           "] no result: the matrix is " + name_of(status_) +
+                           "; ask status() before the value");
     }
     return value_;
   }
@@ -48,23 +57,29 @@ class Result {
 
  private:
   Status status_ = Status::Ok;
+  const char* op_ = "";  // a literal
   T value_;
 };
 
-/** c (m,n) = op(a) op(b); op transposes if asked. Throws ShapeError. */
+/** c (m,n) = op(a) op(b); op transposes if asked. Throws ShapeError for inner
+ * lengths that differ and lengths of 2^31 and more, ValueError for dtypes. */
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false,
               bool transpose_b = false);
 
-/** a a^T (m,m) of a (m,k), or a^T a (k,k) if transposed; exactly symmetric. */
+/** a a^T (m,m) of a (m,k), or a^T a (k,k) if transposed; exactly symmetric.
+ * Throws ShapeError unless a is a matrix, ValueError unless it is floating. */
 Tensor syrk(const Tensor& a, bool transpose = false);
 
 /**
  * Inverse of a + diagonal I for symmetric positive definite a (n,n), by
  * Cholesky (potrf, potri); exactly symmetric. Reads the lower triangle.
+ * NotFinite, NotPositiveDefinite, or Singular where the inverse overflows.
+ * Throws ShapeError unless a is square, ValueError unless it is floating.
  */
 Result<Tensor> cholesky_inverse(const Tensor& a, double diagonal = 0.0);
 
-/** x with a x = b, by LU; a (n,n), b (n) or (n,m). */
+/** x with a x = b, by LU; a (n,n), b (n) or (n,m). NotFinite, or Singular where
+ * a pivot is zero or x overflows. Throws ShapeError, ValueError. */
 Result<Tensor> solve(const Tensor& a, const Tensor& b);
 
 /** a = vectors diag(values) vectors^T. */
@@ -73,7 +88,10 @@ struct Eigh {
   Tensor vectors;  ///< (n,n), eigenvectors in columns.
 };
 
-/** Eigendecomposition of a symmetric matrix; reads the lower triangle. */
+/** Eigendecomposition of a symmetric matrix; reads the lower triangle.
+ * NotFinite or NotConverged. Throws ShapeError unless a is square and its
+ * working memory, 2 n^2 numbers, can be counted in an int (n up to 32766);
+ * ValueError unless it is floating. */
 Result<Eigh> eigh(const Tensor& a);
 
 /** a = u diag(s) vt, with k = min(m,n). */
@@ -83,7 +101,10 @@ struct Svd {
   Tensor vt;  ///< (k,n)
 };
 
-/** Thin singular value decomposition of a (m,n). */
+/** Thin singular value decomposition of a (m,n). NotFinite or NotConverged.
+ * Throws ShapeError unless a is a matrix whose working memory, 4 k^2 numbers,
+ * can be counted in an int (k up to 23169); ValueError unless it is floating.
+ */
 Result<Svd> svd(const Tensor& a);
 
 }  // namespace mjolnir::linalg

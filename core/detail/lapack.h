@@ -21,10 +21,6 @@ void blas_syrk_lower(bool transpose, std::int64_t n, std::int64_t k, T alpha,
                      const T* a, std::int64_t lda, T beta, T* c,
                      std::int64_t ldc);
 
-/** Copies the lower triangle of a (n,n) to the upper one. */
-template <class T>
-void mirror_lower(T* a, std::int64_t n);
-
 /**
  * a (n,n) <- (a + diagonal I)^-1 from the lower triangle of a; both triangles
  * are written. On failure a is left undefined.

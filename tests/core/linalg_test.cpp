@@ -1,5 +1,6 @@
 #include <mjolnir/core/linalg.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include <mjolnir/core/random.h>
+
+#include "core/detail/lapack.h"
 
 namespace mjolnir::linalg {
 namespace {
@@ -284,9 +287,36 @@ TEST(LinalgErrors, AFailedResultThrowsWhenItIsUsed) {
     failed.value();
     FAIL() << "no exception";
   } catch (const NumericalError& error) {
-    EXPECT_NE(std::string(error.what()).find("not positive definite"),
-              std::string::npos);
+    EXPECT_EQ(std::string(error.what()),
+              "[linalg::cholesky_inverse] no result: the matrix is not "
+              "positive definite; ask status() before the value");
   }
+  EXPECT_THAT(
+      [] {
+        solve(Tensor::zeros({1, 1}), Tensor::ones({1})).value();
+      },
+      ::testing::ThrowsMessage<NumericalError>(
+          ::testing::StartsWith("[linalg::solve] no result: the matrix is")));
+}
+
+TEST(LinalgErrors, AResultIsAValueOrAFailure) {
+  EXPECT_THROW(Result<Tensor>(Status::Ok), ValueError);
+  EXPECT_EQ(Result<Tensor>(Status::Singular).status(), Status::Singular);
+  EXPECT_THROW(*Result<Tensor>(Status::Singular), NumericalError);
+}
+
+TEST(LinalgErrors, LengthsBeyondTheBlasAreRefused) {
+  const float a = 1;
+  float c = 0;
+  EXPECT_THAT(
+      [&] {
+        detail::blas_syrk_lower(false, 1, std::int64_t{1} << 31, 1.0f, &a, 1,
+                                0.0f, &c, 1);
+      },
+      ::testing::ThrowsMessage<ShapeError>(::testing::HasSubstr(
+          "[linalg::syrk] expected lengths below 2^31, got 2147483648, which "
+          "BLAS cannot index")));
+  EXPECT_EQ(c, 0);
 }
 
 TEST(LinalgErrors, EmptyMatricesAreFine) {
