@@ -1,7 +1,5 @@
 #include <mjolnir/core/ops/norm.h>
 
-#include <cmath>
-
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/reduce.h>
@@ -9,45 +7,22 @@
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
+#include "core/detail/parameters.h"
+#include "core/detail/saved.h"
 #include "core/kernels/norm.h"
 
 namespace mjolnir {
 namespace {
 
-using detail::prefix;
+using detail::check_epsilon;
+using detail::check_parameter;
+using detail::data_or_null;
+using detail::mutable_or_null;
 
 Tensor make_vector(std::int64_t length, DType dtype) {
   TensorOptions options;
   options.dtype = dtype;
   return Tensor::empty({length}, options);
-}
-
-Saved saved_if(bool wanted, const Tensor& x) {
-  return wanted ? Saved(x) : Saved();
-}
-
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-
-template <class T>
-T* mutable_or_null(const Tensor& x) {
-  return x.defined() ? x.mutable_data<T>() : nullptr;
-}
-
-void check_parameter(const char* op, const char* name, const Tensor& x,
-                     const Tensor& parameter, const Shape& shape) {
-  if (!parameter.defined()) return;
-  check_same_dtype(op, x, parameter);
-  check_shape(op, name, parameter, shape);
-}
-
-void check_epsilon(const char* op, double epsilon) {
-  if (!(epsilon >= 0) || std::isinf(epsilon)) {
-    throw ValueError(prefix(op) + "expected a finite epsilon of at least 0, " +
-                     "got " + std::to_string(epsilon));
-  }
 }
 
 // x (R,C) as the batch norm kernels see it.
@@ -112,7 +87,9 @@ std::vector<Tensor> batch_norm_fused(const Tensor& dy,
                                      const BatchNormSaved& saved,
                                      const BackwardContext& context) {
   const Tensor x = saved.x.get();
-  const Tensor weight = saved.has_weight ? saved.weight.get() : Tensor();
+  // dx alone needs the weight.
+  const Tensor weight =
+      saved.has_weight && context.needs(0) ? saved.weight.get() : Tensor();
   const Rows r = rows_of(x);
   const Tensor dyr = dy.to(r.layout);
   std::vector<Tensor> gradients(3);
@@ -195,7 +172,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                                 data_or_null<T>(bias), y.mutable_data<T>());
   });
   saved.x = Saved(xr);
-  saved.weight = saved_if(weight.defined(), weight);
+  saved.weight =
+      detail::saved_if(weight.defined() && xr.requires_grad(), weight);
   saved.has_weight = weight.defined();
   saved.training = options.training;
   saved.epsilon = options.epsilon;

@@ -8,6 +8,7 @@
 #include "core/detail/axes.h"
 #include "core/detail/check.h"
 #include "core/detail/elementwise.h"
+#include "core/detail/saved.h"
 
 namespace mjolnir {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 using detail::map;
 using detail::map_gradient;
 using detail::piecewise;
+using detail::saved_if;
 using detail::unary;
 using detail::zip;
 using kernels::Binary;
@@ -76,12 +78,17 @@ Tensor sub(const Tensor& left, const Tensor& right) {
 Tensor mul(const Tensor& left, const Tensor& right) {
   const Operands in("mul", left, right);
   return make_op("mul", {in.a, in.b}, zip("mul", Binary::Mul, in.a, in.b),
-                 [sa = Saved(in.a), sb = Saved(in.b)](
+                 [sa = saved_if(in.b.requires_grad(), in.a),
+                  sb = saved_if(in.a.requires_grad(), in.b),
+                  shape_a = in.a.shape(), shape_b = in.b.shape()](
                      const Tensor& dy, const BackwardContext& context) {
-                   const Tensor a = sa.get(), b = sb.get();
                    std::vector<Tensor> dx(2);
-                   if (context.needs(0)) dx[0] = sum_to(mul(dy, b), a.shape());
-                   if (context.needs(1)) dx[1] = sum_to(mul(dy, a), b.shape());
+                   if (context.needs(0)) {
+                     dx[0] = sum_to(mul(dy, sb.get()), shape_a);
+                   }
+                   if (context.needs(1)) {
+                     dx[1] = sum_to(mul(dy, sa.get()), shape_b);
+                   }
                    return dx;
                  });
 }
@@ -89,14 +96,15 @@ Tensor mul(const Tensor& left, const Tensor& right) {
 Tensor div(const Tensor& left, const Tensor& right) {
   const Operands in("div", left, right);
   return make_op("div", {in.a, in.b}, zip("div", Binary::Div, in.a, in.b),
-                 [sa = Saved(in.a), sb = Saved(in.b)](
-                     const Tensor& dy, const BackwardContext& context) {
-                   const Tensor a = sa.get(), b = sb.get();
+                 [sa = saved_if(in.b.requires_grad(), in.a), sb = Saved(in.b),
+                  shape_a = in.a.shape()](const Tensor& dy,
+                                          const BackwardContext& context) {
+                   const Tensor b = sb.get();
                    std::vector<Tensor> dx(2);
                    const Tensor da = div(dy, b);
-                   if (context.needs(0)) dx[0] = sum_to(da, a.shape());
+                   if (context.needs(0)) dx[0] = sum_to(da, shape_a);
                    if (context.needs(1)) {
-                     dx[1] = neg(sum_to(mul(da, div(a, b)), b.shape()));
+                     dx[1] = neg(sum_to(mul(da, div(sa.get(), b)), b.shape()));
                    }
                    return dx;
                  });
@@ -106,8 +114,9 @@ Tensor add(const Tensor& a, double b) { return affine("add", a, 1.0, b); }
 Tensor add(double a, const Tensor& b) { return affine("add", b, 1.0, a); }
 Tensor sub(const Tensor& a, double b) { return affine("sub", a, 1.0, -b); }
 Tensor sub(double a, const Tensor& b) { return affine("sub", b, -1.0, a); }
-Tensor mul(const Tensor& a, double b) { return affine("mul", a, b, 0.0); }
-Tensor mul(double a, const Tensor& b) { return affine("mul", b, a, 0.0); }
+// Adding -0 leaves every product as it is, a product of -0 too.
+Tensor mul(const Tensor& a, double b) { return affine("mul", a, b, -0.0); }
+Tensor mul(double a, const Tensor& b) { return affine("mul", b, a, -0.0); }
 
 Tensor div(const Tensor& a, double b) {
   check_floating("div", a);
@@ -237,21 +246,24 @@ Tensor pow(const Tensor& left, const Tensor& right) {
   const Tensor z = zip("pow", Binary::Pow, in.a, in.b);
   return make_op(
       "pow", {in.a, in.b}, z,
-      [sx = Saved(in.a), sy = Saved(in.b), sz = Saved::output(z)](
-          const Tensor& dz, const BackwardContext& context) {
-        const Tensor x = sx.get(), y = sy.get();
+      [sx = Saved(in.a), sy = saved_if(in.a.requires_grad(), in.b),
+       sz = in.b.requires_grad() ? Saved::output(z) : Saved(),
+       shape_y = in.b.shape()](const Tensor& dz,
+                               const BackwardContext& context) {
+        const Tensor x = sx.get();
         const Tensor one = Tensor::scalar(1.0, x.dtype());
         const Tensor x_is_zero = is_zero(x);
         std::vector<Tensor> dx(2);
         if (context.needs(0)) {
           // At 0^0 the derivative is 0, not 0 0^-1.
+          const Tensor y = sy.get();
           const Tensor base = where(x_is_zero, where(is_zero(y), one, x), x);
           dx[0] = sum_to(mul(dz, mul(y, pow(base, sub(y, 1.0)))), x.shape());
         }
         if (context.needs(1)) {
           // z log x tends to 0 with x.
           const Tensor base = where(x_is_zero, one, x);
-          dx[1] = sum_to(mul(dz, mul(sz.get(), log(base))), y.shape());
+          dx[1] = sum_to(mul(dz, mul(sz.get(), log(base))), shape_y);
         }
         return dx;
       });

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/norm.h>
@@ -8,10 +6,16 @@
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
+#include "core/detail/parameters.h"
+#include "core/detail/saved.h"
 #include "core/kernels/norm.h"
 
 namespace mjolnir {
 namespace {
+
+using detail::check_parameter;
+using detail::data_or_null;
+using detail::mutable_or_null;
 
 // What the gradients are made of; x is (rows,columns) in memory.
 struct LayerNormSaved {
@@ -22,23 +26,6 @@ struct LayerNormSaved {
   double epsilon = 0;
   bool has_weight = false;
 };
-
-template <class T>
-const T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-
-template <class T>
-T* mutable_or_null(const Tensor& x) {
-  return x.defined() ? x.mutable_data<T>() : nullptr;
-}
-
-void check_parameter(const char* name, const Tensor& x, const Tensor& parameter,
-                     const Shape& shape) {
-  if (!parameter.defined()) return;
-  check_same_dtype("layer_norm", x, parameter);
-  check_shape("layer_norm", name, parameter, shape);
-}
 
 // The gradients as differentiable ops, with g = dy weight:
 // dx = s (g - mean(g) - xhat mean(g xhat)).
@@ -74,7 +61,9 @@ std::vector<Tensor> composed(const Tensor& dy, const LayerNormSaved& saved,
 std::vector<Tensor> fused(const Tensor& dy, const LayerNormSaved& saved,
                           const BackwardContext& context) {
   const Tensor x = saved.x.get();
-  const Tensor weight = saved.has_weight ? saved.weight.get() : Tensor();
+  // dx alone needs the weight.
+  const Tensor weight =
+      saved.has_weight && context.needs(0) ? saved.weight.get() : Tensor();
   const Tensor dyr = dy.to(Layout::RowMajor);
   TensorOptions options;
   options.dtype = x.dtype();
@@ -107,17 +96,13 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                      " normalized axes for x of shape " + x.shape().str() +
                      ", got " + std::to_string(normalized_axes));
   }
-  if (!(epsilon >= 0) || std::isinf(epsilon)) {
-    throw ValueError(
-        "[layer_norm] expected a finite epsilon of at least 0, got " +
-        std::to_string(epsilon));
-  }
+  detail::check_epsilon("layer_norm", epsilon);
   const std::vector<std::int64_t> lengths = x.shape().to_vector();
   LayerNormSaved saved;
   saved.parameter_shape = Shape(std::vector<std::int64_t>(
       lengths.end() - normalized_axes, lengths.end()));
-  check_parameter("weight", x, weight, saved.parameter_shape);
-  check_parameter("bias", x, bias, saved.parameter_shape);
+  check_parameter("layer_norm", "weight", x, weight, saved.parameter_shape);
+  check_parameter("layer_norm", "bias", x, bias, saved.parameter_shape);
   saved.columns = saved.parameter_shape.numel();
   if (saved.columns == 0) {
     throw ShapeError("[layer_norm] expected at least one element to " +
@@ -144,7 +129,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
         saved.inverse_std.mutable_data<T>());
   });
   saved.x = Saved(xr);
-  if (saved.has_weight) saved.weight = Saved(w);
+  saved.weight = detail::saved_if(saved.has_weight && xr.requires_grad(), w);
   return make_op("layer_norm", {xr, w, b}, y,
                  [saved](const Tensor& dy, const BackwardContext& context) {
                    return grad_enabled() ? composed(dy, saved, context)

@@ -90,8 +90,8 @@ TEST(Elementwise, NamesBothShapes) {
       [] {
         add(Tensor::ones({2, 3}), Tensor::ones({4}));
       },
-      ThrowsMessage<ShapeError>(
-          HasSubstr("[add] cannot broadcast (2,3) with (4)")));
+      ThrowsMessage<ShapeError>(HasSubstr(
+          "[add] expected shapes that broadcast, got (2,3) and (4); axes")));
   EXPECT_THROW(add(Tensor::ones({0}), Tensor::ones({3})), ShapeError);
 }
 
@@ -168,6 +168,21 @@ TEST(Elementwise, OperatorsReadLikeFormulas) {
   EXPECT_EQ((1.0 - x).to_vector<double>(), (std::vector<double>{0, -1, -3}));
   EXPECT_EQ((8.0 / x * x - x + (-x)).to_vector<double>(),
             (std::vector<double>{6, 4, 0}));
+}
+
+TEST(Elementwise, OneTimesAZeroKeepsItsSign) {
+  for (const Backend which : {Backend::Auto, Backend::Reference}) {
+    const ScopedBackend scope(which);
+    const Tensor x = Tensor::from<float>({-0.0f, 0.0f, 2.0f}, {3});
+    const std::vector<float> same = (x * 1.0).to_vector<float>();
+    EXPECT_TRUE(std::signbit(same[0]));
+    EXPECT_FALSE(std::signbit(same[1]));
+    const std::vector<float> negated = (-1.0 * x).to_vector<float>();
+    EXPECT_FALSE(std::signbit(negated[0]));
+    EXPECT_TRUE(std::signbit(negated[1]));
+    // A sum of zeros is +0 unless both are -0.
+    EXPECT_FALSE(std::signbit((x + 0.0).to_vector<float>()[0]));
+  }
 }
 
 TEST(Elementwise, AddingADoubleGivesItsOwnGradientBackUntouched) {
