@@ -38,8 +38,11 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
     if (length == 1) {
       length = shorter[i];
     } else if (shorter[i] != 1 && shorter[i] != length) {
-      throw ShapeError("[" + std::string(op) + "] cannot broadcast " + a.str() +
-                       " with " + b.str());
+      throw ShapeError("[" + std::string(op) +
+                       "] expected shapes that broadcast, got " + a.str() +
+                       " and " + b.str() +
+                       "; axes are matched from the last, and must be equal "
+                       "or 1");
     }
   }
   return Shape(lengths);

@@ -10,11 +10,16 @@ inline std::string prefix(const char* op) {
   return "[" + std::string(op) + "] ";
 }
 
+/** Throws ValueError unless the tensor is defined. */
+inline void check_defined(const char* op, const Tensor& x) {
+  if (!x.defined()) {
+    throw ValueError(prefix(op) + "expected a tensor, got an undefined one");
+  }
+}
+
 /** Throws ValueError unless the tensor is defined and f32 or f64. */
 inline void check_floating(const char* op, const Tensor& x) {
-  if (!x.defined()) {
-    throw ValueError(prefix(op) + "got an undefined tensor");
-  }
+  check_defined(op, x);
   if (!is_floating(x.dtype())) {
     throw ValueError(prefix(op) + "expected f32 or f64, got " +
                      name_of(x.dtype()) + "; convert with to(DType::F32)");
@@ -53,6 +58,7 @@ inline void check_shape(const char* op, const char* name, const Tensor& x,
 }  // namespace mjolnir::detail
 
 namespace mjolnir {
+using detail::check_defined;
 using detail::check_floating;
 using detail::check_rank;
 using detail::check_same_dtype;

@@ -6,6 +6,7 @@
 
 #include "core/detail/axes.h"
 #include "core/detail/check.h"
+#include "core/detail/checked.h"
 #include "core/detail/copy.h"
 #include "core/detail/dispatch.h"
 #include "core/detail/elementwise.h"
@@ -34,14 +35,16 @@ std::int64_t offset_of(const std::vector<std::int64_t>& begin,
 
 Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t begin,
              std::int64_t end) {
+  check_defined("slice", x);
   const std::size_t i = normalize_axis("slice", axis, x.rank());
   const std::int64_t length = x.shape()[i];
   const std::int64_t first = begin < 0 ? begin + length : begin;
   const std::int64_t last = end < 0 ? end + length : end;
   if (first < 0 || first > last || last > length) {
-    throw ShapeError("[slice] [" + std::to_string(begin) + ", " +
-                     std::to_string(end) + ") is not within axis " +
-                     std::to_string(axis) + " of shape " + x.shape().str());
+    throw ShapeError("[slice] expected [begin, end) within axis " +
+                     std::to_string(axis) + " of shape " + x.shape().str() +
+                     ", got [" + std::to_string(begin) + ", " +
+                     std::to_string(end) + ")");
   }
   const Shape shape = x.shape().with(axis, last - first);
   const detail::Strides strides = strides_of(x.shape(), x.layout());
@@ -62,6 +65,7 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t begin,
 }
 
 Tensor pad(const Tensor& x, const Widths& widths, double value) {
+  check_defined("pad", x);
   if (widths.size() != x.rank()) {
     throw ShapeError("[pad] expected " + std::to_string(x.rank()) +
                      " pairs of widths for shape " + x.shape().str() +
@@ -75,7 +79,8 @@ Tensor pad(const Tensor& x, const Widths& widths, double value) {
                        std::to_string(widths[i].second) + ") for axis " +
                        std::to_string(i) + "; slice() removes elements");
     }
-    lengths[i] += widths[i].first + widths[i].second;
+    lengths[i] = detail::checked_add("pad", lengths[i], widths[i].first);
+    lengths[i] = detail::checked_add("pad", lengths[i], widths[i].second);
     begin.push_back(widths[i].first);
   }
   const Tensor y = Tensor::full(Shape(lengths), value, x.options());
@@ -100,6 +105,7 @@ Tensor pad(const Tensor& x, const Widths& widths, double value) {
 
 Tensor concat(const std::vector<Tensor>& tensors, std::int64_t axis) {
   if (tensors.empty()) throw ValueError("[concat] expected tensors, got none");
+  for (const Tensor& x : tensors) check_defined("concat", x);
   const Tensor& first = tensors.front();
   const std::size_t i = normalize_axis("concat", axis, first.rank());
   std::vector<std::int64_t> bounds{0};
@@ -111,8 +117,9 @@ Tensor concat(const std::vector<Tensor>& tensors, std::int64_t axis) {
     }
     if (x.rank() != first.rank() ||
         x.shape().with(axis, 0) != first.shape().with(axis, 0)) {
-      throw ShapeError("[concat] cannot join " + first.shape().str() + " and " +
-                       x.shape().str() + " along axis " + std::to_string(axis));
+      throw ShapeError("[concat] expected shapes that differ along axis " +
+                       std::to_string(axis) + " alone, got " +
+                       first.shape().str() + " and " + x.shape().str());
     }
     bounds.push_back(bounds.back() + x.shape()[i]);
   }
@@ -141,6 +148,7 @@ Tensor concat(const std::vector<Tensor>& tensors, std::int64_t axis) {
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
   if (tensors.empty()) throw ValueError("[stack] expected tensors, got none");
+  for (const Tensor& x : tensors) check_defined("stack", x);
   const Shape& shape = tensors.front().shape();
   const std::size_t i = normalize_axis("stack", axis, shape.rank() + 1);
   std::vector<std::int64_t> lengths = shape.to_vector();

@@ -12,6 +12,8 @@
 #include "core/detail/dispatch.h"
 #include "core/detail/elementwise.h"
 #include "core/detail/reduce.h"
+#include "core/detail/saved.h"
+#include "core/kernels/index.h"
 #include "core/kernels/loss.h"
 
 namespace mjolnir {
@@ -42,9 +44,17 @@ void check_targets(const Tensor& logits, const Tensor& targets,
         std::to_string(smoothing));
   }
   if (!targets.defined()) {
-    throw ValueError("[cross_entropy] the targets are undefined");
+    throw ValueError(
+        "[cross_entropy] expected labels or probabilities as targets, got an "
+        "undefined tensor");
   }
   const std::int64_t samples = logits.size(0), classes = logits.size(1);
+  if (targets.dtype() == DType::U8) {
+    throw ValueError(
+        "[cross_entropy] expected labels of i64 or probabilities of " +
+        std::string(name_of(logits.dtype())) +
+        ", got u8; convert labels with to(DType::I64)");
+  }
   if (targets.dtype() != DType::I64) {
     check_same_dtype("cross_entropy", logits, targets);
     check_shape("cross_entropy", "probabilities", targets, logits.shape());
@@ -52,12 +62,12 @@ void check_targets(const Tensor& logits, const Tensor& targets,
   }
   check_shape("cross_entropy", "i64 labels", targets, {samples});
   const std::int64_t* labels = targets.data<std::int64_t>();
-  for (std::int64_t n = 0; n < samples; ++n) {
-    if (labels[n] >= 0 && labels[n] < classes) continue;
-    throw ValueError("[cross_entropy] label " + std::to_string(labels[n]) +
-                     " of sample " + std::to_string(n) + " is not one of the " +
-                     std::to_string(classes) + " classes of the logits");
-  }
+  const std::int64_t n = kernels::find_out_of_range(samples, labels, classes);
+  if (n < 0) return;
+  throw ValueError("[cross_entropy] expected labels of the " +
+                   std::to_string(classes) + " classes of the logits, got " +
+                   std::to_string(labels[n]) + " for sample " +
+                   std::to_string(n));
 }
 
 template <class T>
@@ -159,7 +169,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                            ? 1.0 / static_cast<double>(samples)
                            : 1.0;
   return make_op("cross_entropy", {logits, targets}, y,
-                 [smoothing, scale, sx = Saved(logits), st = Saved(targets)](
+                 [smoothing, scale, sx = Saved(logits),
+                  st = detail::saved_if(logits.requires_grad(), targets)](
                      const Tensor& dy, const BackwardContext& context) {
                    const Tensor x = sx.get();
                    std::vector<Tensor> dx(2);
@@ -188,7 +199,7 @@ Tensor binary_losses(const Tensor& x, const Tensor& t) {
   const char* const name = "binary_cross_entropy_with_logits";
   const Tensor y = detail::zip(name, kernels::Binary::LogisticLoss, x, t);
   return make_op("binary_cross_entropy_with_logits", {x, t}, y,
-                 [sx = Saved(x), st = Saved(t)](
+                 [sx = Saved(x), st = detail::saved_if(x.requires_grad(), t)](
                      const Tensor& dy, const BackwardContext& context) {
                    const Tensor x = sx.get();
                    std::vector<Tensor> dx(2);

@@ -7,6 +7,7 @@
 
 #include "core/detail/axes.h"
 #include "core/detail/check.h"
+#include "core/detail/checked.h"
 #include "core/detail/copy.h"
 #include "core/detail/reduce.h"
 #include "core/detail/tensor_impl.h"
@@ -16,10 +17,12 @@ namespace mjolnir {
 // ---- the same elements in order --------------------------------------------
 
 Tensor reshape(const Tensor& input, const Shape& shape) {
+  check_defined("reshape", input);
   if (input.numel() != shape.numel()) {
-    throw ShapeError("[reshape] cannot see " + std::to_string(input.numel()) +
-                     " elements of shape " + input.shape().str() + " as " +
-                     shape.str());
+    throw ShapeError("[reshape] expected a shape of " +
+                     std::to_string(input.numel()) + " elements for " +
+                     input.shape().str() + ", got " + shape.str() +
+                     "; one length may be -1 and follows from the rest");
   }
   const Tensor x = input.to(Layout::RowMajor);
   return make_op("reshape", {x}, detail::view(x, shape),
@@ -29,6 +32,7 @@ Tensor reshape(const Tensor& input, const Shape& shape) {
 }
 
 Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& lengths) {
+  check_defined("reshape", x);
   std::vector<std::int64_t> full = lengths;
   std::int64_t known = 1;
   std::int64_t* open = nullptr;
@@ -41,13 +45,14 @@ Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& lengths) {
           "one -1, got another " +
           std::to_string(length));
     } else {
-      known *= length;
+      known = detail::checked_multiply("reshape", known, length);
     }
   }
   if (open != nullptr) {
     if (known == 0 || x.numel() % known != 0) {
-      throw ShapeError("[reshape] -1 stands for no whole length: shape " +
-                       x.shape().str() + " in rows of " +
+      throw ShapeError("[reshape] expected a whole length for -1, got " +
+                       std::to_string(x.numel()) + " elements of shape " +
+                       x.shape().str() + " in parts of " +
                        std::to_string(known));
     }
     *open = x.numel() / known;
@@ -60,6 +65,7 @@ Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> lengths) {
 }
 
 Tensor flatten(const Tensor& x, std::int64_t start_axis) {
+  check_defined("flatten", x);
   const std::size_t start = normalize_axis("flatten", start_axis, x.rank());
   std::vector<std::int64_t> lengths(x.shape().begin(),
                                     x.shape().begin() + start);
@@ -72,6 +78,7 @@ Tensor flatten(const Tensor& x, std::int64_t start_axis) {
 // ---- another order ---------------------------------------------------------
 
 Tensor permute(const Tensor& x, const Axes& axes) {
+  check_defined("permute", x);
   const std::size_t rank = x.rank();
   std::vector<std::int64_t> lengths, inverse(rank, -1);
   for (const std::int64_t axis : axes) {
@@ -105,6 +112,7 @@ Tensor permute(const Tensor& x, const Axes& axes) {
 }
 
 Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
+  check_defined("transpose", x);
   const std::size_t first = normalize_axis("transpose", a, x.rank());
   const std::size_t second = normalize_axis("transpose", b, x.rank());
   Axes axes = detail::all_axes(x.shape());
@@ -115,6 +123,7 @@ Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
 // ---- repetition ------------------------------------------------------------
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  check_defined("broadcast_to", x);
   const Layout layout =
       x.rank() == 4 && shape.rank() == 4 ? x.layout() : Layout::RowMajor;
   return detail::expand(x, shape, layout);
@@ -123,8 +132,8 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 Tensor detail::expand(const Tensor& x, const Shape& shape, Layout layout) {
   if (x.shape() == shape) return x;
   if (broadcast_shape("broadcast_to", x.shape(), shape) != shape) {
-    throw ShapeError("[broadcast_to] cannot repeat " + x.shape().str() +
-                     " to " + shape.str());
+    throw ShapeError("[broadcast_to] expected a shape that " + x.shape().str() +
+                     " repeats to, got " + shape.str());
   }
   const Tensor y = Tensor::empty(shape, {x.dtype(), layout});
   detail::copy_broadcast(x, y);
@@ -135,10 +144,11 @@ Tensor detail::expand(const Tensor& x, const Shape& shape, Layout layout) {
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  check_defined("sum_to", x);
   if (x.shape() == shape) return x;
   if (detail::broadcast_shape("sum_to", x.shape(), shape) != x.shape()) {
-    throw ShapeError("[sum_to] " + shape.str() + " does not repeat to " +
-                     x.shape().str());
+    throw ShapeError("[sum_to] expected a shape that repeats to " +
+                     x.shape().str() + ", got " + shape.str());
   }
   const std::size_t lead = x.rank() - shape.rank();
   Axes axes;

@@ -1,6 +1,12 @@
 // What the cases of the shape ops leave open: sharing, sizes, dtypes.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops.h>
@@ -86,6 +92,62 @@ TEST(ShapeOps, GradientsOfSizeZero) {
   EXPECT_EQ(x.grad().shape(), (Shape{0, 3}));
   EXPECT_EQ(w.grad().to_vector<float>(), std::vector<float>(6, 0.0f));
   EXPECT_EQ(bias.grad().to_vector<float>(), std::vector<float>(2, 0.0f));
+}
+
+TEST(ShapeOps, LinearWithoutFeaturesIsItsBias) {
+  // What the cache gave back before must not show.
+  { const Tensor junk = Tensor::full({4, 3}, 7.0); }
+  const Tensor x = Tensor::ones({4, 0}), w = Tensor::ones({3, 0});
+  EXPECT_EQ(linear(x, w).to_vector<float>(), std::vector<float>(12, 0.0f));
+  const Tensor bias = Tensor::from<float>({1, 2, 3}, {3});
+  for (const Tensor& t : {x, w, bias}) t.set_requires_grad(true);
+  const Tensor y = linear(x, w, bias);
+  EXPECT_EQ(y.to_vector<float>(),
+            (std::vector<float>{1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3}));
+  sum(y).backward();
+  EXPECT_EQ(x.grad().shape(), (Shape{4, 0}));
+  EXPECT_EQ(w.grad().shape(), (Shape{3, 0}));
+  EXPECT_EQ(bias.grad().to_vector<float>(), std::vector<float>(3, 4.0f));
+  EXPECT_EQ(linear(Tensor::ones({2, 3, 0}), w, bias).shape(), (Shape{2, 3, 3}));
+}
+
+TEST(ShapeOps, NameThemselvesWhenATensorIsUndefined) {
+  const Tensor none, some = Tensor::ones({2});
+  const std::vector<std::pair<std::string, std::function<void()>>> calls{
+      {"reshape", [&] { reshape(none, Shape{1}); }},
+      {"reshape", [&] { reshape(none, {-1}); }},
+      {"flatten", [&] { flatten(none); }},
+      {"permute", [&] { permute(none, {0}); }},
+      {"transpose", [&] { transpose(none, 0, 1); }},
+      {"slice", [&] { slice(none, 0, 0, 1); }},
+      {"pad",
+       [&] {
+         pad(none, {{1, 1}});
+       }},
+      {"concat",
+       [&] {
+         concat({none, some}, 0);
+       }},
+      {"concat",
+       [&] {
+         concat({some, none}, 0);
+       }},
+      {"stack",
+       [&] {
+         stack({none, some}, 0);
+       }},
+      {"stack",
+       [&] {
+         stack({some, none}, 0);
+       }},
+      {"broadcast_to", [&] { broadcast_to(none, {2}); }},
+      {"sum_to", [&] { sum_to(none, {2}); }},
+  };
+  for (const auto& [name, call] : calls) {
+    EXPECT_THAT(call,
+                ::testing::ThrowsMessage<ValueError>(
+                    "[" + name + "] expected a tensor, got an undefined one"));
+  }
 }
 
 TEST(ShapeOps, FlattenOfChannelsLastIsInLogicalOrder) {
