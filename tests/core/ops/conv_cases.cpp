@@ -70,7 +70,7 @@ const AddOpCases convolutions([](std::vector<OpCase>& cases) {
       OpCase test("conv2d_" + c.name + (bias ? "_bias" : ""), run);
       test.ops = {"conv2d"};
       if (bias) test.covers({"conv2d_bias_gradient", "conv2d_bias_spread"});
-      test.input(c.x).input(c.w);
+      test.ranked().input(c.x).input(c.w);
       if (bias) test.input({c.w[0]});
       test.sums(patch_length(c) + 1,
                 [run](const Tensors& in) {
@@ -104,6 +104,7 @@ const AddOpCases input_gradients([](std::vector<OpCase>& cases) {
     };
     OpCase test("conv2d_input_gradient_" + c.name, run);
     test.ops = {"conv2d_input_gradient"};
+    test.ranked().refuses_empty("[conv2d_input_gradient] expected dy of shape");
     test.input(output_shape(c))
         .input(c.w)
         .sums(static_cast<double>(c.w.numel()) / double(c.w[1]),
@@ -130,6 +131,7 @@ const AddOpCases weight_gradients([](std::vector<OpCase>& cases) {
     };
     OpCase test("conv2d_weight_gradient_" + c.name, run);
     test.ops = {"conv2d_weight_gradient"};
+    test.ranked().batch({0, 1});
     const Shape y = output_shape(c);
     test.input(c.x)
         .input(y)

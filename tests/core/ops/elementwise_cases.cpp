@@ -59,10 +59,12 @@ void add_binary(std::vector<OpCase>& cases, const std::string& name, Two f,
     return c;
   };
   make("_same", {2, 3, 4, 5}, {2, 3, 4, 5})
-      .refuses("[" + name + "] cannot broadcast (2,3,4,5) with (7)",
+      .batch({0, 1})
+      .refuses("[" + name +
+                   "] expected shapes that broadcast, got (2,3,4,5) and (7)",
                [f](const Tensors& x) { return f(x[0], Tensor::ones({7})); });
   make("_channels", {2, 3, 4, 5}, {3, 1, 1}).equals(per_channel(definition));
-  make("_rank4_channels", {1, 3, 1, 1}, {2, 3, 4, 5});
+  make("_rank4_channels", {1, 3, 1, 1}, {2, 3, 4, 5}).batch({1});
   make("_row", {7, 19}, {19});
   make("_scalar", {3, 5}, {});
   make("_both", {4, 1, 3}, {5, 1});
@@ -125,9 +127,9 @@ const AddOpCases ties([](std::vector<OpCase>& cases) {
     c.inputs[0].kinks = {0.0};
     cases.push_back(
         c.equals(per_channel(d))
-            .refuses("[" + name + "] cannot broadcast", [f](const Tensors& x) {
-              return f(x[0], Tensor::ones({3}));
-            }));
+            .refuses(
+                "[" + name + "] expected shapes that broadcast",
+                [f](const Tensors& x) { return f(x[0], Tensor::ones({3})); }));
   };
   make("maximum", maximum, [](double a, double b) { return std::max(a, b); });
   make("minimum", minimum, [](double a, double b) { return std::min(a, b); });
@@ -182,11 +184,11 @@ const AddOpCases powers([](std::vector<OpCase>& cases) {
   };
   OpCase c("pow", two(tensor_power));
   c.input({2, 3, 4, 5}, 0.5, 2.0).input({3, 1, 1}, -2.0, 2.0);
-  cases.push_back(c.equals(per_channel([](double a, double b) {
-                     return std::pow(a, b);
-                   })).refuses("[pow] cannot broadcast", [](const Tensors& x) {
-    return pow(x[0], Tensor::ones({3}));
-  }));
+  cases.push_back(
+      c.equals(per_channel([](double a, double b) { return std::pow(a, b); }))
+          .refuses(
+              "[pow] expected shapes that broadcast",
+              [](const Tensors& x) { return pow(x[0], Tensor::ones({3})); }));
 });
 
 const AddOpCases activations([](std::vector<OpCase>& cases) {

@@ -13,6 +13,7 @@ const AddOpCases lookups([](std::vector<OpCase>& cases) {
   const Tensor ids = Tensor::from<std::int64_t>({1, 0, 1, 4, 2, 1}, {2, 3});
   OpCase c("embedding", [](const Tensors& x) { return embedding(x[0], x[1]); });
   c.input({5, 7}).constant(ids).covers({"embedding_gradient"});
+  c.batch({1}).ranked();
   cases.push_back(
       c.equals([](const Tensors& x) {
          const std::vector<double> w = x[0].to_vector<double>();
@@ -43,7 +44,7 @@ const AddOpCases gathers([](std::vector<OpCase>& cases) {
   const Tensor index =
       Tensor::from<std::int64_t>({2, 0, 0, 1, 2, 2, 1, 0, 0, 0}, {1, 5, 2});
   OpCase c("gather", [](const Tensors& x) { return gather(x[0], 1, x[1]); });
-  c.input({2, 3, 4}).constant(index);
+  c.input({2, 3, 4}).constant(index).batch({0, 1}).ranked();
   cases.push_back(
       c.equals([](const Tensors& x) {
          const std::vector<double> in = x[0].to_vector<double>();
@@ -66,6 +67,8 @@ const AddOpCases gathers([](std::vector<OpCase>& cases) {
               [](const Tensors& x) {
                 return gather(x[0], 1, Tensor::from(Ids{0, 0, 0}, {3, 1, 1}));
               })
+          .refuses("[gather] axis 5 does not exist",
+                   [](const Tensors& x) { return gather(x[0], 5, x[1]); })
           .refuses("[gather] index of shape (1) does not fit",
                    [](const Tensors& x) {
                      return gather(x[0], 1, Tensor::from(Ids{0}, {1}));
@@ -73,6 +76,7 @@ const AddOpCases gathers([](std::vector<OpCase>& cases) {
   OpCase last("gather_image",
               [](const Tensors& x) { return gather(x[0], -1, x[1]); });
   last.ops = {"gather"};
+  last.batch({0, 1}).ranked();
   cases.push_back(last.input({2, 3, 2, 4})
                       .constant(Tensor::from<std::int64_t>({3, 3, 0, 1, 2, 2},
                                                            {1, 3, 2, 1})));
@@ -80,6 +84,7 @@ const AddOpCases gathers([](std::vector<OpCase>& cases) {
     return scatter_add(x[0], 1, x[1], x[2]);
   });
   scatter.input({2, 3, 4}).constant(index).input({1, 5, 2});
+  scatter.batch({0, 1, 2}).ranked();
   cases.push_back(
       scatter
           .equals([](const Tensors& x) {
@@ -100,6 +105,10 @@ const AddOpCases gathers([](std::vector<OpCase>& cases) {
                      return scatter_add(x[0], 1,
                                         Tensor::from(Ids{0, -2}, {1, 1, 2}),
                                         Tensor::ones({1, 1, 2}));
+                   })
+          .refuses("[scatter_add] axis -4 does not exist",
+                   [](const Tensors& x) {
+                     return scatter_add(x[0], -4, x[1], x[2]);
                    })
           .refuses("[scatter_add] expected source of shape (1,1,2), got (2)",
                    [](const Tensors& x) {

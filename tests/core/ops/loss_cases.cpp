@@ -121,7 +121,9 @@ const AddOpCases cross_entropies_cases([](std::vector<OpCase>& cases) {
       OpCase c("cross_entropy_labels_" + suffix, run);
       c.ops = {"cross_entropy"};
       cases.push_back(
-          c.input({4, 6}, -2, 2)
+          c.batch({0, 1})
+              .ranked()
+              .input({4, 6}, -2, 2)
               .constant(labels)
               .equals([=](const Tensors& x) {
                 return reduced(cross_entropies(x[0], one_hot, smoothing),
@@ -131,7 +133,9 @@ const AddOpCases cross_entropies_cases([](std::vector<OpCase>& cases) {
       OpCase p("cross_entropy_probabilities_" + suffix, run);
       p.ops = {"cross_entropy"};
       cases.push_back(
-          p.input({4, 6}, -2, 2)
+          p.batch({0, 1})
+              .ranked()
+              .input({4, 6}, -2, 2)
               .input({4, 6}, 0.0, 0.3)
               .equals([=](const Tensors& x) {
                 return reduced(
@@ -144,13 +148,13 @@ const AddOpCases cross_entropies_cases([](std::vector<OpCase>& cases) {
   using Labels = std::vector<std::int64_t>;
   cases.back()
       .refuses(
-          "[cross_entropy] label 6 of sample 1 is not one of the 6 "
-          "classes",
+          "[cross_entropy] expected labels of the 6 classes of the logits, "
+          "got 6 for sample 1",
           [](const Tensors& x) {
             return cross_entropy(x[0], Tensor::from(Labels{0, 6, 1, 2}, {4}));
           })
       .refuses(
-          "[cross_entropy] label -1 of sample 0",
+          "got -1 for sample 0",
           [](const Tensors& x) {
             return cross_entropy(x[0], Tensor::from(Labels{-1, 0, 1, 2}, {4}));
           })
@@ -163,6 +167,16 @@ const AddOpCases cross_entropies_cases([](std::vector<OpCase>& cases) {
           "(4,5)",
           [](const Tensors& x) {
             return cross_entropy(x[0], Tensor::ones({4, 5}));
+          })
+      .refuses(
+          "[cross_entropy] expected labels or probabilities as targets, got "
+          "an undefined tensor",
+          [](const Tensors& x) { return cross_entropy(x[0], Tensor()); })
+      .refuses(
+          "[cross_entropy] expected labels of i64 or probabilities of f32, "
+          "got u8; convert labels with to(DType::I64)",
+          [](const Tensors& x) {
+            return cross_entropy(x[0], Tensor::zeros({4}, {DType::U8}));
           })
       .refuses("[cross_entropy] expected logits of rank 2",
                [](const Tensors& x) {
@@ -187,7 +201,9 @@ const AddOpCases element_losses([](std::vector<OpCase>& cases) {
     });
     m.ops = {"mse"};
     cases.push_back(
-        m.input({2, 3, 4, 5})
+        m.batch({0, 1})
+            .ranked()
+            .input({2, 3, 4, 5})
             .input({2, 3, 4, 5})
             .equals([=](const Tensors& x) {
               const std::vector<double> a = x[0].to_vector<double>();
@@ -212,7 +228,9 @@ const AddOpCases element_losses([](std::vector<OpCase>& cases) {
              });
     b.ops = {"binary_cross_entropy_with_logits"};
     cases.push_back(
-        b.input({2, 3, 4, 5}, -3, 3)
+        b.batch({0, 1})
+            .ranked()
+            .input({2, 3, 4, 5}, -3, 3)
             .input({2, 3, 4, 5}, 0, 1)
             .equals([=](const Tensors& x) {
               const std::vector<double> in = x[0].to_vector<double>();

@@ -63,6 +63,10 @@ const AddOpCases batch_norms([](std::vector<OpCase>& cases) {
                         (affine ? "" : "_plain"),
                     run);
         test.ops = {"batch_norm"};
+        test.ranked();
+        if (training) {
+          test.refuses_empty("[batch_norm] expected more than one value");
+        }
         test.input(shape);
         if (affine) test.input({3}, 0.5, 1.5).input({3});
         // the terms x w s, mean w s and b

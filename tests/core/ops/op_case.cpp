@@ -56,6 +56,19 @@ OpCase& OpCase::any_dtype() {
   return *this;
 }
 
+OpCase& OpCase::batch(const std::vector<std::size_t>& indices) {
+  batched = indices;
+  return *this;
+}
+OpCase& OpCase::refuses_empty(const std::string& text) {
+  empty_text = text;
+  return *this;
+}
+OpCase& OpCase::ranked() {
+  one_rank = true;
+  return *this;
+}
+
 namespace {
 
 double off_kinks(double value, const std::vector<double>& kinks) {

@@ -31,7 +31,7 @@ struct OpError {
 /**
  * One case drives every check of an op (see check_op_case): value of the fast
  * and the reference kernels, both layouts, gradient, gradient of gradient,
- * and refusals.
+ * refusals, an empty batch, and ranks that are not its own.
  */
 struct OpCase {
   OpCase(std::string case_name, OpFunction function)
@@ -57,6 +57,12 @@ struct OpCase {
   /** Whether an integer input or two float dtypes must be refused. */
   bool refuses_dtypes = true;
   std::vector<OpError> errors;
+  /** Inputs whose first axis is a batch that may be empty ... */
+  std::vector<std::size_t> batched{0};
+  /** ... unless it is refused with this text. */
+  std::string empty_text;
+  /** Whether the first input must be refused with another rank. */
+  bool one_rank = false;
   /** Step of the central differences, 0 for the checker's own; a linear op
    * through f32 needs a large one. */
   double step = 0.0;
@@ -71,6 +77,9 @@ struct OpCase {
   OpCase& refuses(const std::string& text, OpFunction call);
   OpCase& not_differentiable();
   OpCase& any_dtype();
+  OpCase& batch(const std::vector<std::size_t>& indices);
+  OpCase& refuses_empty(const std::string& text);
+  OpCase& ranked();
 };
 
 /** All cases, in the order in which they were added. */
@@ -93,5 +102,11 @@ Tensors in_f32(const OpCase& c, const Tensors& inputs);
 
 /** Runs every check of a case; failures are reported to GoogleTest. */
 void check_op_case(const OpCase& c);
+
+/** Runs it with an empty batch, and with other ranks. */
+void check_op_case_edges(const OpCase& c);
+
+/** Expects an Error whose text starts with "[" and contains `text`. */
+void expect_refusal(const std::function<void()>& call, const std::string& text);
 
 }  // namespace mjolnir::testing

@@ -189,18 +189,6 @@ void check_gradient_twice(const OpCase& c, const Tensors& inputs) {
   }
 }
 
-// An Error whose text starts with "[" and contains `text`.
-void expect_refusal(const std::function<void()>& call,
-                    const std::string& text) {
-  try {
-    call();
-    ADD_FAILURE() << "nothing was thrown; expected " << text;
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::StartsWith("["));
-    EXPECT_THAT(error.what(), ::testing::HasSubstr(text));
-  }
-}
-
 void check_refusals(const OpCase& c, const Tensors& inputs) {
   const Tensors floats = in_f32(c, inputs);
   for (const OpError& error : c.errors) {
@@ -226,6 +214,17 @@ void check_refusals(const OpCase& c, const Tensors& inputs) {
 }
 
 }  // namespace
+
+void expect_refusal(const std::function<void()>& call,
+                    const std::string& text) {
+  try {
+    call();
+    ADD_FAILURE() << "nothing was thrown; expected " << text;
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::StartsWith("["));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr(text));
+  }
+}
 
 void check_op_case(const OpCase& c) {
   SCOPED_TRACE(c.name);

@@ -56,7 +56,7 @@ const AddOpCases windows([](std::vector<OpCase>& cases) {
     OpCase max("max_pool2d_" + c.name,
                [g](const Tensors& in) { return max_pool2d(in[0], g); });
     max.ops = {"max_pool2d", "max_pool2d_scatter", "max_pool2d_gather"};
-    max.input(c.x).equals([c](const Tensors& in) {
+    max.ranked().input(c.x).equals([c](const Tensors& in) {
       return folded(c, in[0], -std::numeric_limits<double>::infinity(),
                     [](double a, double b) { return std::max(a, b); });
     });
@@ -64,7 +64,8 @@ const AddOpCases windows([](std::vector<OpCase>& cases) {
     OpCase avg("avg_pool2d_" + c.name,
                [g](const Tensors& in) { return avg_pool2d(in[0], g); });
     avg.ops = {"avg_pool2d", "avg_pool2d_spread"};
-    avg.input(c.x)
+    avg.ranked()
+        .input(c.x)
         .sums(cells,
               [g](const Tensors& in) { return avg_pool2d(abs(in[0]), g); })
         .equals([c, cells](const Tensors& in) {
@@ -78,7 +79,8 @@ const AddOpCases windows([](std::vector<OpCase>& cases) {
 const AddOpCases global([](std::vector<OpCase>& cases) {
   OpCase test("global_avg_pool",
               [](const Tensors& in) { return global_avg_pool(in[0]); });
-  test.input({2, 3, 4, 5})
+  test.ranked()
+      .input({2, 3, 4, 5})
       .covers({"global_avg_pool_spread"})
       .sums(20, [](const Tensors& in) { return global_avg_pool(abs(in[0])); })
       .equals([](const Tensors& in) {

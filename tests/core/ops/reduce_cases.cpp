@@ -119,6 +119,9 @@ const AddOpCases extremes([](std::vector<OpCase>& cases) {
              [=](const Tensors& x) { return max(spread(x[0]), axes, keep); });
     c.ops = {"max"};
     cases.push_back(c.input(shape, 0.0, 0.5));
+    if (axes.front() == 0) {
+      cases.back().refuses_empty("[max] no elements to choose from");
+    }
   };
   over("_channels", {2, 3, 5, 4}, {0, 2, 3}, false);
   over("_axis_1", {2, 3, 5, 4}, {1}, true);
@@ -127,6 +130,7 @@ const AddOpCases extremes([](std::vector<OpCase>& cases) {
   cases.push_back(
       OpCase("max", [](const Tensors& x) { return max(x[0]); })
           .input({1, 1, 3, 5}, -1, 1)
+          .refuses_empty("[max] no elements to choose from")
           .covers({"max_place", "max_take"})
           .equals([](const Tensors& x) {
             const std::vector<double> in = x[0].to_vector<double>();

@@ -1,6 +1,8 @@
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/shape.h>
 
+#include <limits>
+
 #include "tests/core/ops/op_case.h"
 
 namespace mjolnir::testing {
@@ -23,14 +25,19 @@ const AddOpCases same_order([](std::vector<OpCase>& cases) {
               return reshape(x[0], {6, -1});
             })
           .equals(unchanged)
-          .refuses("[reshape] cannot see 120 elements of shape (2,3,5,4) as "
-                   "(7,17)",
+          .refuses("[reshape] expected a shape of 120 elements for (2,3,5,4), "
+                   "got (7,17)",
                    [](const Tensors& x) {
                      return reshape(x[0], Shape{7, 17});
                    })
-          .refuses("[reshape] -1 stands for no whole length",
+          .refuses("[reshape] expected a whole length for -1, got 120 elements",
                    [](const Tensors& x) {
                      return reshape(x[0], {7, -1});
+                   })
+          .refuses("[reshape] expected lengths below 2^63",
+                   [](const Tensors& x) {
+                     const std::int64_t many = std::int64_t{1} << 33;
+                     return reshape(x[0], {many, many, -1});
                    })
           .refuses("[reshape] expected lengths of 0 or more and at most one -1",
                    [](const Tensors& x) {
@@ -56,6 +63,7 @@ const AddOpCases orders([](std::vector<OpCase>& cases) {
             [](const Tensors& x) {
               return permute(x[0], {2, 0, -1, 1});
             })
+          .ranked()
           .equals([](const Tensors& x) {
             const std::vector<double> in = x[0].to_vector<double>();
             std::vector<double> y;
@@ -113,12 +121,14 @@ const AddOpCases parts([](std::vector<OpCase>& cases) {
             }
             return y;
           })
-          .refuses("[slice] [1, 6) is not within axis 2 of shape (2,3,5,4)",
+          .refuses("[slice] expected [begin, end) within axis 2 of shape "
+                   "(2,3,5,4), got [1, 6)",
                    [](const Tensors& x) { return slice(x[0], 2, 1, 6); })
-          .refuses("[slice] [3, 2) is not within",
+          .refuses("(2,3,5,4), got [3, 2)",
                    [](const Tensors& x) { return slice(x[0], 2, 3, 2); }));
-  cases.push_back(moves("slice_outer", {5, 3},
-                        [](const Tensors& x) { return slice(x[0], 0, 1, 3); }));
+  cases.push_back(moves("slice_outer", {5, 3}, [](const Tensors& x) {
+                    return slice(x[0], 0, 1, 3);
+                  }).refuses_empty("[slice] expected [begin, end) within"));
   cases.push_back(moves("slice_channels", {2, 3, 5, 4}, [](const Tensors& x) {
     return slice(x[0], -3, 1, 3);
   }));
@@ -127,6 +137,7 @@ const AddOpCases parts([](std::vector<OpCase>& cases) {
             [](const Tensors& x) {
               return pad(x[0], {{0, 1}, {0, 0}, {2, 1}}, 7.0);
             })
+          .ranked()
           .equals([](const Tensors& x) {
             const std::vector<double> in = x[0].to_vector<double>();
             std::vector<double> y(3 * 2 * 6, 7.0);
@@ -141,6 +152,18 @@ const AddOpCases parts([](std::vector<OpCase>& cases) {
                    [](const Tensors& x) {
                      return pad(x[0], {{0, 1}});
                    })
+          .refuses("[pad] expected lengths below 2^63",
+                   [](const Tensors& x) {
+                     const std::int64_t most =
+                         std::numeric_limits<std::int64_t>::max();
+                     return pad(x[0], {{0, 0}, {most, most}, {0, 0}});
+                   })
+          .refuses("[pad] expected lengths below 2^63",
+                   [](const Tensors& x) {
+                     const std::int64_t most =
+                         std::numeric_limits<std::int64_t>::max();
+                     return pad(x[0], {{0, 0}, {most, 5}, {0, 0}});
+                   })
           .refuses("[pad] expected widths of 0 or more, got (-1, 0)",
                    [](const Tensors& x) {
                      return pad(x[0], {{0, 0}, {-1, 0}, {0, 0}});
@@ -152,7 +175,7 @@ const AddOpCases parts([](std::vector<OpCase>& cases) {
 
 const AddOpCases joints([](std::vector<OpCase>& cases) {
   OpCase c("concat", [](const Tensors& x) { return concat(x, 1); });
-  c.input({2, 3, 5}).input({2, 1, 5}).input({2, 2, 5});
+  c.input({2, 3, 5}).input({2, 1, 5}).input({2, 2, 5}).batch({0, 1, 2});
   cases.push_back(
       c.equals([](const Tensors& x) {
          std::vector<double> y;
@@ -168,10 +191,12 @@ const AddOpCases joints([](std::vector<OpCase>& cases) {
          return y;
        })
           .any_dtype()
-          .refuses("[concat] cannot join (2,3,5) and (2,2,4) along axis 1",
-                   [](const Tensors& x) {
-                     return concat({x[0], Tensor::ones({2, 2, 4})}, 1);
-                   })
+          .refuses(
+              "[concat] expected shapes that differ along axis 1 alone, got "
+              "(2,3,5) and (2,2,4)",
+              [](const Tensors& x) {
+                return concat({x[0], Tensor::ones({2, 2, 4})}, 1);
+              })
           .refuses("[concat] expected one dtype, got f32 and f64",
                    [](const Tensors& x) {
                      return concat({x[0], x[1].to(DType::F64)}, 1);
@@ -181,9 +206,10 @@ const AddOpCases joints([](std::vector<OpCase>& cases) {
   OpCase images("concat_images",
                 [](const Tensors& x) { return concat(x, -3); });
   images.ops = {"concat"};
+  images.batch({0, 1});
   cases.push_back(images.input({2, 3, 4, 5}).input({2, 2, 4, 5}).any_dtype());
   OpCase stacked("stack", [](const Tensors& x) { return stack(x, 1); });
-  stacked.input({2, 3}).input({2, 3}).any_dtype();
+  stacked.input({2, 3}).input({2, 3}).any_dtype().batch({0, 1});
   cases.push_back(stacked
                       .equals([](const Tensors& x) {
                         const std::vector<double> a = x[0].to_vector<double>();
@@ -203,7 +229,7 @@ const AddOpCases joints([](std::vector<OpCase>& cases) {
 const AddOpCases choices([](std::vector<OpCase>& cases) {
   const Tensor condition = Tensor::from<std::uint8_t>({1, 0, 2}, {3, 1});
   OpCase c("where", [](const Tensors& x) { return where(x[0], x[1], x[2]); });
-  c.constant(condition).input({2, 3, 4}).input({4});
+  c.constant(condition).input({2, 3, 4}).input({4}).batch({1});
   cases.push_back(
       c.equals([](const Tensors& x) {
          const std::vector<double> a = x[1].to_vector<double>();
@@ -216,15 +242,17 @@ const AddOpCases choices([](std::vector<OpCase>& cases) {
        })
           .refuses("[where] expected a condition of u8, got f32",
                    [](const Tensors& x) { return where(x[1], x[1], x[2]); })
-          .refuses("[where] cannot broadcast", [](const Tensors& x) {
-            return where(x[0], x[1], Tensor::ones({5}));
-          }));
+          .refuses("[where] expected shapes that broadcast",
+                   [](const Tensors& x) {
+                     return where(x[0], x[1], Tensor::ones({5}));
+                   }));
   OpCase images("where_images",
                 [](const Tensors& x) { return where(x[0], x[1], x[2]); });
   images.ops = {"where"};
   cases.push_back(images.constant(Tensor::from<std::uint8_t>({1, 0}, {2, 1, 1}))
                       .input({3, 2, 4, 5})
-                      .input({3, 2, 4, 5}));
+                      .input({3, 2, 4, 5})
+                      .batch({1, 2}));
 });
 
 const AddOpCases repeats([](std::vector<OpCase>& cases) {
@@ -233,22 +261,26 @@ const AddOpCases repeats([](std::vector<OpCase>& cases) {
             [](const Tensors& x) {
               return broadcast_to(x[0], {2, 3, 4});
             })
+          .refuses_empty("[broadcast_to] expected shapes that broadcast")
           .equals([](const Tensors& x) {
             const std::vector<double> in = x[0].to_vector<double>();
             std::vector<double> y;
             for (std::size_t i = 0; i < 24; ++i) y.push_back(in[i / 4 % 3]);
             return y;
           })
-          .refuses("[broadcast_to] cannot repeat (3,1) to (3)",
-                   [](const Tensors& x) { return broadcast_to(x[0], {3}); })
-          .refuses("[broadcast_to] cannot broadcast (3,1) with (2,4)",
-                   [](const Tensors& x) {
-                     return broadcast_to(x[0], {2, 4});
-                   }));
+          .refuses(
+              "[broadcast_to] expected a shape that (3,1) repeats to, got (3)",
+              [](const Tensors& x) { return broadcast_to(x[0], {3}); })
+          .refuses(
+              "[broadcast_to] expected shapes that broadcast, got (3,1) and "
+              "(2,4)",
+              [](const Tensors& x) {
+                return broadcast_to(x[0], {2, 4});
+              }));
   cases.push_back(
       moves("broadcast_to_image", {2, 3, 1, 4}, [](const Tensors& x) {
         return broadcast_to(x[0], {2, 3, 5, 4});
-      }));
+      }).refuses_empty("[broadcast_to] expected shapes that broadcast"));
   for (const Shape& shape :
        {Shape{3, 1, 1}, Shape{1, 3, 1, 4}, Shape{3, 5, 4}, Shape{}}) {
     const auto run = [shape](const Tensors& x) { return sum_to(x[0], shape); };
@@ -260,9 +292,9 @@ const AddOpCases repeats([](std::vector<OpCase>& cases) {
     }));
   }
   cases.back()
-      .refuses("[sum_to] (2) does not repeat to (1)",
+      .refuses("[sum_to] expected a shape that repeats to (1), got (2)",
                [](const Tensors&) { return sum_to(Tensor::ones({1}), {2}); })
-      .refuses("[sum_to] cannot broadcast",
+      .refuses("[sum_to] expected shapes that broadcast",
                [](const Tensors& x) { return sum_to(x[0], {7}); });
 });
 
