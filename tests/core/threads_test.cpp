@@ -9,7 +9,6 @@
 
 #include <mjolnir/core/backend.h>
 #include <mjolnir/core/error.h>
-#include <mjolnir/core/events.h>
 
 #include "core/detail/parallel.h"
 
@@ -107,21 +106,6 @@ TEST(Backend, ScopesNest) {
 
 TEST(Backend, DescribesItsBlas) {
   EXPECT_NE(blas_description().find("OpenBLAS"), std::string::npos);
-}
-
-TEST(Events, SinkHearsAndCountersCount) {
-  const std::int64_t before = event_count("events_test");
-  emit(Severity::Info, "events_test", "nobody listens");
-  std::vector<Event> heard;
-  const EventSink old =
-      set_event_sink([&](const Event& e) { heard.push_back(e); });
-  emit(Severity::Warning, "events_test", "somebody listens");
-  set_event_sink(old);
-  emit(Severity::Info, "events_test", "nobody again");
-  ASSERT_EQ(heard.size(), 1u);
-  EXPECT_EQ(heard[0].message, "somebody listens");
-  EXPECT_EQ(heard[0].severity, Severity::Warning);
-  EXPECT_EQ(event_count("events_test"), before + 3);
 }
 
 }  // namespace
