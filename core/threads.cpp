@@ -1,12 +1,12 @@
 #include <mjolnir/core/threads.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
 #include <string>
 
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/events.h>
+
+#include "core/detail/cgroup.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -17,28 +17,13 @@ namespace mjolnir {
 #ifdef _OPENMP
 namespace {
 
-// CPUs a container may use (cgroup v2), or a large number without a limit.
-int cgroup_cpus() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || !(period > 0)) {
-    return 1 << 20;
-  }
-  double amount = 0;
-  try {
-    amount = std::stod(quota);
-  } catch (const std::exception&) {
-    return 1 << 20;
-  }
-  return std::max(1, static_cast<int>(std::ceil(amount / period)));
-}
-
 // More threads than cores spin against each other, so an OMP_NUM_THREADS (or
 // a default) beyond what this process may use is lowered once.
 void clamp_once() {
   static const bool done = [] {
-    const int cores = std::min(omp_get_num_procs(), cgroup_cpus());
+    const int granted = detail::cgroup_cores();
+    const int cores = granted > 0 ? std::min(omp_get_num_procs(), granted)
+                                  : omp_get_num_procs();
     const int asked = omp_get_max_threads();
     if (asked > cores) {
       omp_set_num_threads(cores);

@@ -3,15 +3,13 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
 #include <string>
 #include <thread>
 
 #include <mjolnir/core/events.h>
 #include <mjolnir/core/threads.h>
 
-#include "train/detail/text.h"
+#include "core/detail/cgroup.h"
 
 namespace mjolnir::train {
 
@@ -25,22 +23,11 @@ int cores_of_mask() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-// "200000 100000" in cpu.max: 200 of every 100 ms, two cores' worth.
-int cores_of_group() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  std::string period;
-  file >> quota >> period;
-  const auto q = detail::to_double(quota);
-  const auto p = detail::to_double(period);
-  return q && p && *p > 0.0 ? static_cast<int>(std::ceil(*q / *p)) : 0;
-}
-
 }  // namespace
 
 int available_cores() {
   const int mask = std::max(cores_of_mask(), 1);
-  const int group = cores_of_group();
+  const int group = mjolnir::detail::cgroup_cores();
   return group > 0 ? std::min(mask, group) : mask;
 }
 
