@@ -5,7 +5,11 @@
 
 namespace mjolnir {
 
-/** Base of everything this library throws. */
+/**
+ * Base of everything this library throws, but for two: std::bad_alloc, where
+ * memory runs out or a size is more than there can be, and what a function that
+ * it was given (a hook, a loss, a data set) throws, which passes through.
+ */
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -1,8 +1,12 @@
 #include <mjolnir/core/tensor.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <locale>
 #include <sstream>
+#include <type_traits>
 
 #include <mjolnir/core/autograd.h>
 
@@ -32,11 +36,41 @@ void check_type(const TensorImpl& impl, const char* call) {
   }
 }
 
+// From a float to an integer type: without its fraction, the nearest in range,
+// and 0 for NaN; a plain cast of such a value is undefined.
+template <class To, class From>
+To converted(From x) {
+  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    // 2^63 or 2^8: unlike the largest To, both are numbers of type From.
+    constexpr From end =
+        static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * From{2};
+    if (std::isnan(x)) return 0;
+    if (x >= end) return std::numeric_limits<To>::max();
+    if (x <= static_cast<From>(std::numeric_limits<To>::min())) {
+      return std::numeric_limits<To>::min();
+    }
+  }
+  return static_cast<To>(x);
+}
+
 template <class To, class From>
 void convert(const From* x, To* y, std::int64_t n) {
   parallel_for(n, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y[i] = static_cast<To>(x[i]);
+    for (std::int64_t i = begin; i < end; ++i) y[i] = converted<To>(x[i]);
   });
+}
+
+void check_holds(const char* call, DType dtype, double value) {
+  if (is_floating(dtype)) return;
+  const double whole = std::trunc(value);
+  const bool holds = dtype == DType::U8 ? whole >= 0 && whole < 256
+                                        : whole >= -0x1p63 && whole < 0x1p63;
+  if (holds) return;
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << '[' << call << "] expected a value that " << name_of(dtype)
+       << " can hold, got " << value;
+  throw ValueError(text.str());
 }
 
 // Copies elements from one memory order to another.
@@ -71,6 +105,7 @@ Tensor Tensor::empty(const Shape& shape, const TensorOptions& options) {
 
 Tensor Tensor::full(const Shape& shape, double value,
                     const TensorOptions& options) {
+  check_holds("Tensor::full", options.dtype, value);
   Tensor x = empty(shape, options);
   x.fill(value);
   return x;
@@ -107,14 +142,17 @@ Tensor Tensor::scalar(double value, DType dtype) {
 }
 
 Tensor Tensor::empty_like(const Tensor& other) {
+  need(other.impl_, "Tensor::empty_like");
   return empty(other.shape(), other.options());
 }
 
 Tensor Tensor::zeros_like(const Tensor& other) {
+  need(other.impl_, "Tensor::zeros_like");
   return zeros(other.shape(), other.options());
 }
 
 Tensor Tensor::ones_like(const Tensor& other) {
+  need(other.impl_, "Tensor::ones_like");
   return ones(other.shape(), other.options());
 }
 
@@ -122,9 +160,24 @@ Tensor Tensor::ones_like(const Tensor& other) {
 
 const Shape& Tensor::shape() const { return need(impl_, "shape").shape; }
 
+std::size_t Tensor::rank() const { return need(impl_, "rank").shape.rank(); }
+
+std::int64_t Tensor::size(std::int64_t axis) const {
+  return need(impl_, "size").shape.dim(axis);
+}
+
+std::int64_t Tensor::numel() const {
+  return need(impl_, "numel").shape.numel();
+}
+
 DType Tensor::dtype() const { return need(impl_, "dtype").dtype; }
 
 Layout Tensor::layout() const { return need(impl_, "layout").layout; }
+
+TensorOptions Tensor::options() const {
+  const TensorImpl& impl = need(impl_, "options");
+  return {impl.dtype, impl.layout};
+}
 
 // ---- elements ------------------------------------------------------------
 
@@ -151,6 +204,7 @@ std::vector<T> Tensor::to_vector() const {
 }
 
 double Tensor::item() const {
+  need(impl_, "item");
   if (numel() != 1) {
     throw ShapeError("[item] expected one element, got shape " + shape().str());
   }
@@ -160,6 +214,8 @@ double Tensor::item() const {
 }
 
 void Tensor::copy_from(const Tensor& source) const {
+  need(impl_, "copy_from");
+  need(source.impl_, "copy_from");
   if (source.shape() != shape()) {
     throw ShapeError("[copy_from] expected shape " + shape().str() + ", got " +
                      source.shape().str());
@@ -176,6 +232,7 @@ void Tensor::copy_from(const Tensor& source) const {
 }
 
 void Tensor::fill(double value) const {
+  check_holds("fill", need(impl_, "fill").dtype, value);
   const std::int64_t n = numel();
   dispatch_any(dtype(), [&](auto tag) {
     using T = decltype(tag);
@@ -188,6 +245,7 @@ void Tensor::fill(double value) const {
 }
 
 Tensor Tensor::clone() const {
+  need(impl_, "clone");
   const Tensor y = empty_like(*this);
   y.copy_from(*this);
   return y;
@@ -198,7 +256,7 @@ Tensor Tensor::detach() const {
 }
 
 Tensor Tensor::to(DType target) const {
-  const DType own = dtype();
+  const DType own = need(impl_, "to").dtype;
   if (target == own) return *this;
   TensorOptions options;
   options.dtype = target;
@@ -218,7 +276,7 @@ Tensor Tensor::to(DType target) const {
 }
 
 Tensor Tensor::to(Layout target) const {
-  const Layout own = layout();
+  const Layout own = need(impl_, "to").layout;
   if (target == own) return *this;
   const Shape& s = shape();
   if (s.rank() != 4) {

@@ -27,6 +27,7 @@ class HookHandle {
  public:
   HookHandle() = default;
   explicit HookHandle(std::function<void()> remove);
+  /** Removes it, from within the hook as well; more calls do nothing. */
   void remove();
 
  private:
@@ -37,40 +38,55 @@ class HookHandle {
  * A shared handle on one dense buffer, a shape, a dtype and a layout, with a
  * place in the autograd graph. Copying a Tensor copies the handle: both see
  * the same elements. `clone()` copies the elements. Default-constructed it is
- * undefined; every call but `defined()` then throws ValueError.
+ * undefined, as it is after it was moved from; every call but `defined()` and
+ * `str()` then throws ValueError.
  */
 class Tensor {
  public:
   Tensor() noexcept = default;
 
   // ---- making one ------------------------------------------------------
-  /** Uninitialised elements. Throws ShapeError on an overflowing size. */
+  /** Uninitialised elements. Throws ShapeError for channels-last of another
+   * rank than 4, std::bad_alloc for more memory than there is. */
   static Tensor empty(const Shape& shape, const TensorOptions& options = {});
+  /** Every element `value`, without its fraction in an integer type. Throws as
+   * empty(), and ValueError for a value (or NaN) that the type cannot hold. */
   static Tensor full(const Shape& shape, double value,
                      const TensorOptions& options = {});
+  /** Every element 0. Throws as empty(). */
   static Tensor zeros(const Shape& shape, const TensorOptions& options = {});
+  /** Every element 1. Throws as empty(). */
   static Tensor ones(const Shape& shape, const TensorOptions& options = {});
   /** Copies `values`, given in logical order; throws ShapeError on count. */
   template <class T>
   static Tensor from(const std::vector<T>& values, const Shape& shape,
                      Layout layout = Layout::RowMajor);
-  /** A rank-0 tensor. */
+  /** A rank-0 tensor. Throws ValueError as full(). */
   static Tensor scalar(double value, DType dtype = DType::F32);
   /** empty() with the shape, dtype and layout of another tensor. */
   static Tensor empty_like(const Tensor& other);
+  /** zeros() with the shape, dtype and layout of another tensor. */
   static Tensor zeros_like(const Tensor& other);
+  /** ones() with the shape, dtype and layout of another tensor. */
   static Tensor ones_like(const Tensor& other);
 
   // ---- what it is ------------------------------------------------------
+  /** False if default-constructed or moved from. */
   bool defined() const noexcept { return impl_ != nullptr; }
+  /** Logical lengths, e.g. (N,C,H,W) in either layout. */
   const Shape& shape() const;
-  std::size_t rank() const { return shape().rank(); }
-  /** Length of an axis; negative counts from the end. */
-  std::int64_t size(std::int64_t axis) const { return shape().dim(axis); }
-  std::int64_t numel() const { return shape().numel(); }
+  /** Number of axes; 0 for a scalar. */
+  std::size_t rank() const;
+  /** Length of an axis; negative counts from the end. Throws ShapeError. */
+  std::int64_t size(std::int64_t axis) const;
+  /** Number of elements. */
+  std::int64_t numel() const;
+  /** Type of the elements. */
   DType dtype() const;
+  /** Order of the elements in memory. */
   Layout layout() const;
-  TensorOptions options() const { return {dtype(), layout()}; }
+  /** dtype() and layout(), to make another tensor like this one. */
+  TensorOptions options() const;
 
   // ---- elements --------------------------------------------------------
   /** Elements in memory order. Throws ValueError if T is not the dtype. */
@@ -82,12 +98,14 @@ class Tensor {
   /** Elements in logical order. Throws ValueError if T is not the dtype. */
   template <class T>
   std::vector<T> to_vector() const;
-  /** The only element, as a double. Throws ShapeError if numel() != 1. */
+  /** The only element, as a double. Throws ShapeError if numel() != 1,
+   * ValueError if undefined. */
   double item() const;
   /** Overwrites the elements with those of `source` (same shape and dtype,
-   * any layout); not recorded. Throws ShapeError, ValueError. */
+   * any layout); not recorded. Throws ShapeError or ValueError where they
+   * differ, ValueError if one is undefined. */
   void copy_from(const Tensor& source) const;
-  /** Overwrites every element; not recorded. */
+  /** Overwrites every element; not recorded. Throws ValueError as full(). */
   void fill(double value) const;
 
   /** A copy of the elements in a buffer of its own, outside the graph. */
@@ -95,7 +113,9 @@ class Tensor {
   /** A handle on the same buffer, outside the graph. */
   Tensor detach() const;
   /** Converted elements; differentiable between float types. Itself if the
-   * dtype is already right. */
+   * dtype is already right. From a float to an integer type the fraction is
+   * dropped, what is out of range becomes the nearest number in it, and NaN 0;
+   * i64 to u8 is modulo 256. */
   Tensor to(DType dtype) const;
   /** The same elements in another memory order; differentiable. Itself if
    * the layout is already right. ChannelsLast needs rank 4 (ShapeError). */
@@ -115,19 +135,22 @@ class Tensor {
   bool is_leaf() const;
   /** The accumulated gradient, undefined if there is none. */
   Tensor grad() const;
-  /** Replaces the accumulated gradient (undefined clears it); throws
-   * ShapeError or ValueError unless shape and dtype are this tensor's. */
+  /** Replaces the accumulated gradient (undefined clears it), in this tensor's
+   * layout; throws ShapeError or ValueError unless shape and dtype are its. */
   void set_grad(const Tensor& gradient) const;
   /** Forgets the accumulated gradient. */
   void zero_grad() const;
   /** Gradients of this scalar with respect to every leaf that wants one, added
-   * to their grad(). See BackwardOptions in core/autograd.h for errors. */
+   * to their grad(). See BackwardOptions in core/autograd.h for what it throws
+   * and what an error leaves behind. */
   void backward() const;
   void backward(const BackwardOptions& options) const;
   /**
    * Calls `f` with the gradient of the loss with respect to this tensor once
-   * it is complete; a defined result replaces it. Hooks run in the order they
-   * were added, in loss.backward() and grad(), but not in curvature passes.
+   * it is complete (a leaf's in its layout); a defined result replaces it.
+   * Hooks run in the order they were added, in loss.backward() and grad(), but
+   * not in curvature passes, nor in a call that one of them makes. Throws
+   * ValueError if no gradient flows to this tensor.
    */
   HookHandle on_gradient(std::function<Tensor(const Tensor&)> f) const;
 

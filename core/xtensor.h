@@ -66,6 +66,7 @@ inline void check_row_major(const Tensor& x) {
  * A tensor on the elements of an xtensor container, without a copy; both see
  * the same memory. `array` is a row-major xt::xarray or xt::xtensor of float,
  * double, int64 or uint8, and must not be resized while the tensor lives.
+ * Throws ValueError for a null `array`, ShapeError for more than 8 axes.
  */
 template <class Container,
           std::enable_if_t<detail::is_row_major_container<Container>, int> = 0>
@@ -74,6 +75,7 @@ Tensor from_xtensor(std::shared_ptr<Container> array) {
   static_assert(detail::is_element<T>,
                 "expected elements of type float, double, int64_t or uint8_t; "
                 "convert with xt::cast");
+  if (!array) throw ValueError("[from_xtensor] got no array");
   T* const data = array->data();
   const Shape shape = detail::shape_of_xtensor(array->shape());
   return adopt(data, shape, dtype_of<T>(), std::move(array));

@@ -56,6 +56,12 @@ TEST(FromXtensor, ASharedArrayIsSeenByBoth) {
   EXPECT_TRUE(alive.expired());
 }
 
+TEST(FromXtensor, RefusesANullArray) {
+  expect_error<ValueError>(
+      [] { from_xtensor(std::shared_ptr<xt::xarray<float>>()); },
+      {"[from_xtensor]"});
+}
+
 TEST(FromXtensor, AnLvalueIsCopied) {
   xt::xarray<float> a = counted_array();
   const Tensor x = from_xtensor(a);
