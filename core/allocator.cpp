@@ -25,18 +25,49 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + grain - 1) / grain * grain;
 }
 
+// Blocks of one size that wait for their next use.
+struct Bucket {
+  std::vector<void*> blocks;
+  std::uint64_t asked = 0;  // when a block of this size was last asked for
+};
+
 struct Cache {
   std::mutex mutex;
-  std::unordered_map<std::size_t, std::vector<void*>> free;
+  std::unordered_map<std::size_t, Bucket> free;
+  std::uint64_t clock = 0;
   AllocatorStatistics statistics;
   std::size_t limit = std::size_t{4} << 30;
 
   void clear() noexcept {
-    for (auto& [size, blocks] : free) {
-      for (void* block : blocks) std::free(block);
-      blocks.clear();
+    for (auto& [size, bucket] : free) {
+      for (void* block : bucket.blocks) std::free(block);
+      bucket.blocks.clear();
     }
     statistics.cached = 0;
+  }
+
+  // Makes room for a block of `size`, last asked for at `asked`, by giving back
+  // those of sizes that were asked for longer ago. The search is over sizes,
+  // of which rounded() leaves a few hundred.
+  bool make_room(std::size_t size, std::uint64_t asked) noexcept {
+    if (size > limit) return false;
+    while (statistics.cached > limit - size) {
+      auto stalest = free.end();
+      for (auto it = free.begin(); it != free.end(); ++it) {
+        if (it->second.blocks.empty() || it->second.asked >= asked) continue;
+        if (stalest == free.end() || it->second.asked < stalest->second.asked) {
+          stalest = it;
+        }
+      }
+      if (stalest == free.end()) return false;
+      std::vector<void*>& blocks = stalest->second.blocks;
+      while (!blocks.empty() && statistics.cached > limit - size) {
+        std::free(blocks.back());
+        blocks.pop_back();
+        statistics.cached -= stalest->first;
+      }
+    }
+    return true;
   }
 };
 
@@ -55,7 +86,9 @@ void* allocate(std::size_t bytes) {
   Cache& c = cache();
   {
     const std::lock_guard<std::mutex> lock(c.mutex);
-    std::vector<void*>& blocks = c.free[size];
+    Bucket& bucket = c.free[size];
+    bucket.asked = ++c.clock;
+    std::vector<void*>& blocks = bucket.blocks;
     if (!blocks.empty()) {
       void* const block = blocks.back();
       blocks.pop_back();
@@ -87,10 +120,10 @@ void release(void* memory, std::size_t bytes) noexcept {
   {
     const std::lock_guard<std::mutex> lock(c.mutex);
     c.statistics.in_use -= size;
-    std::vector<void*>& blocks = c.free[size];
-    if (c.statistics.cached + size <= c.limit &&
-        blocks.size() < blocks.capacity()) {
-      blocks.push_back(memory);
+    Bucket& bucket = c.free.find(size)->second;  // made by allocate()
+    if (bucket.blocks.size() < bucket.blocks.capacity() &&
+        c.make_room(size, bucket.asked)) {
+      bucket.blocks.push_back(memory);
       c.statistics.cached += size;
       return;
     }

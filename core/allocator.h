@@ -14,14 +14,17 @@ struct AllocatorStatistics {
   std::size_t cached = 0;   ///< Freed and kept for reuse.
 };
 
+/** The numbers now, over all threads. */
 AllocatorStatistics allocator_statistics() noexcept;
 
 /** Starts the measurement of the peak again, from what is in use now. */
 void reset_allocator_peak() noexcept;
 
 /**
- * Most bytes kept for reuse (default 4 GiB); more is given back to the system
- * at once. 0 switches the cache off.
+ * Most bytes kept for reuse (default 4 GiB). A buffer that is freed when the
+ * cache is full takes the place of sizes that were asked for longer ago; where
+ * there are none it is given back to the system at once. 0 switches the cache
+ * off.
  */
 void set_cache_limit(std::size_t bytes) noexcept;
 
