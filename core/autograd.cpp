@@ -1,6 +1,7 @@
 #include <mjolnir/core/autograd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "core/detail/node.h"
@@ -13,7 +14,7 @@ using detail::Node;
 using detail::TensorImpl;
 
 thread_local bool recording = true;
-thread_local std::uint64_t last_hook = 0;
+std::atomic<std::uint64_t> last_hook{0};
 
 TensorImpl& need(const Tensor& x, const char* call) {
   if (!x.defined()) {
@@ -29,6 +30,7 @@ std::shared_ptr<Node> make_leaf_node(const std::shared_ptr<TensorImpl>& impl) {
   node->shape = impl->shape;
   node->dtype = impl->dtype;
   node->leaf = impl;
+  node->layout = impl->layout;
   return node;
 }
 
@@ -119,6 +121,16 @@ Tensor make_op(const char* name, const std::vector<Tensor>& inputs,
                      "] the output of make_op must be fresh, but it is "
                      "already part of a graph; return a detach() or clone()");
   }
+  if (!backward) {
+    throw ValueError("[" + std::string(name) +
+                     "] make_op got no backward function");
+  }
+  for (const Tensor& input : inputs) {
+    if (input.impl() != output.impl()) continue;
+    throw ValueError("[" + std::string(name) +
+                     "] the output of make_op must be fresh, but it is one of "
+                     "the inputs; return its detach() or clone()");
+  }
   if (!recording) return output;
   std::vector<std::shared_ptr<Node>> edges(inputs.size());
   bool wanted = false;
@@ -182,8 +194,12 @@ Tensor Tensor::grad() const { return need(*this, "grad").grad; }
 
 void Tensor::set_grad(const Tensor& gradient) const {
   TensorImpl& impl = need(*this, "set_grad");
-  if (gradient.defined()) check_gradient("set_grad", gradient, impl);
-  impl.grad = gradient;
+  if (!gradient.defined()) {
+    impl.grad = gradient;
+    return;
+  }
+  check_gradient("set_grad", gradient, impl);
+  impl.grad = gradient.to(impl.layout);
 }
 
 void Tensor::zero_grad() const { need(*this, "zero_grad").grad = Tensor(); }
@@ -250,6 +266,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs,
                      std::to_string(options.grad_outputs.size()));
   }
   detail::EngineCall call;
+  call.name = "grad";
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     call.roots.push_back(start_node("grad", outputs[i]));
     call.gradients.push_back(start_gradient(

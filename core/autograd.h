@@ -10,7 +10,16 @@
 
 namespace mjolnir {
 
-/** What a backward call does; see Tensor::backward. */
+/**
+ * What a backward call does; see Tensor::backward. That throws ValueError for a
+ * tensor that nothing that wants a gradient is connected to, one of more than
+ * one element without `gradient`, a `gradient` of another dtype (ShapeError:
+ * shape), a graph that was released or that a call around this one is running,
+ * a saved buffer that was changed, or curvature_only with create_graph; what
+ * backward functions and hooks throw passes through. An error in the middle
+ * leaves the graph half released, and gradients that were complete by then in
+ * the grad() of their leaves: zero_grad() and compute the loss again.
+ */
 struct BackwardOptions {
   /** Keeps the graph for another backward call. */
   bool retain_graph = false;
@@ -27,6 +36,7 @@ struct BackwardOptions {
 
 /** Options of grad(). */
 struct GradOptions {
+  /** Records the computation, so that the results can be differentiated. */
   bool create_graph = false;
   /** Keeps the graph; create_graph implies it. */
   bool retain_graph = false;
@@ -40,9 +50,11 @@ struct GradOptions {
 
 /**
  * Gradients of the sum of `outputs` with respect to `inputs` (leaves or
- * intermediate results), in their order; nothing is accumulated and no
- * observer is fed. Throws ValueError for an output that needs no gradient or
- * whose graph was released, or an unused input.
+ * intermediate results), in their order, those of leaves in the leaf's layout;
+ * nothing is accumulated and no observer is fed. Only what lies between them is
+ * run and released. Throws as Tensor::backward does (see BackwardOptions; a
+ * released graph that need not run is no error), and ValueError for an unused
+ * input or grad_outputs of another number.
  */
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs,
                          const std::vector<Tensor>& inputs,
@@ -92,6 +104,7 @@ class BackwardContext {
       : pass_(pass), needs_(needs) {}
   /** True if the gradient of input i will be used; else leave it undefined. */
   bool needs(std::size_t i) const noexcept { return needs_[i] != 0; }
+  /** The call that runs it. */
   const BackwardPass& pass() const noexcept { return pass_; }
 
  private:
@@ -107,16 +120,20 @@ using BackwardFunction = std::function<std::vector<Tensor>(
     const Tensor& dy, const BackwardContext& context)>;
 
 /**
- * A tensor kept for the backward pass. get() gives it back and throws
- * ValueError if its buffer was changed since. Saved::output(y) keeps the
- * result of the op being made: get() then gives a tensor that is attached to
- * the node that runs, without the graph owning itself.
+ * A tensor kept for the backward pass, so that a change of its buffer in
+ * between is noticed.
  */
 class Saved {
  public:
+  /** Keeps an undefined tensor. */
   Saved() = default;
+  /** Keeps an input, with its place in the graph; may be undefined. */
   explicit Saved(const Tensor& tensor);
+  /** Keeps the result of the op being made, without the graph owning itself:
+   * get() gives a tensor that is attached to the node that runs. */
   static Saved output(const Tensor& y);
+  /** The tensor. Throws ValueError, naming the op that runs, if its buffer was
+   * changed since. */
   Tensor get() const;
 
  private:
@@ -128,10 +145,11 @@ class Saved {
 /**
  * Records `output` as the result of op `name` on `inputs`: the way every op,
  * in this tree or outside, joins the graph. `output` must be fresh (no op may
- * have produced it). Does nothing but return `output` when recording is off
- * or no input wants a gradient. `backward` must return one gradient per
- * input, of the input's shape and dtype; undefined means zero.
- * Throws ValueError or ShapeError, naming the op.
+ * have produced it, and it may not be an input). Does nothing but return
+ * `output` when recording is off or no input wants a gradient. `backward` must
+ * return one gradient per input, of the input's shape and dtype; undefined
+ * means zero. Throws ValueError, naming the op, for an output that is not fresh
+ * or, recorded, not f32 or f64, and without a `backward`.
  */
 Tensor make_op(const char* name, const std::vector<Tensor>& inputs,
                const Tensor& output, BackwardFunction backward);
@@ -139,8 +157,9 @@ Tensor make_op(const char* name, const std::vector<Tensor>& inputs,
 /**
  * Calls `tap` in every loss.backward() (training and curvature passes) with
  * the complete gradient of `y`, after its hooks and before the op that made
- * it runs. grad() and create_graph calls do not run taps. Does nothing for a
- * tensor outside the graph.
+ * it runs. grad() and create_graph calls do not run taps, nor does a call that
+ * one of the tensor's hooks or taps makes. Does nothing for a tensor outside
+ * the graph.
  */
 void on_backward(
     const Tensor& y,

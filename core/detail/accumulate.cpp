@@ -11,8 +11,11 @@
 namespace mjolnir::detail {
 namespace {
 
+// No other handle, and no owner outside the library, sees the elements.
 bool unseen(const Tensor& x) {
-  return x.impl().use_count() == 1 && x.impl()->storage.use_count() == 1;
+  const std::shared_ptr<Storage>& storage = x.impl()->storage;
+  return x.impl().use_count() == 1 && storage.use_count() == 1 &&
+         !storage->adopted();
 }
 
 // y = a + b, elementwise; y may be a or b

@@ -8,8 +8,8 @@ namespace mjolnir::detail {
  * recorded tensor; else written into a or b where nobody else sees it. */
 Tensor accumulate(Tensor a, Tensor b);
 
-/** The gradient in a buffer that no other tensor sees (as it is, if it will be
- * differentiated). */
+/** The gradient in a buffer of the library's that no other tensor sees (as it
+ * is, if it will be differentiated). */
 Tensor own(Tensor gradient, bool recorded);
 
 }  // namespace mjolnir::detail

@@ -41,12 +41,14 @@ std::atomic<std::uint64_t> sequence{0};
 void Node::release() {
   if (is_leaf) return;
   released = true;
-  bury({std::exchange(backward, nullptr), std::exchange(inputs, {}),
-        std::exchange(hooks, {}), std::exchange(taps, {})});
+  bury({std::exchange(backward, nullptr),
+        {},
+        std::exchange(hooks, {}),
+        std::exchange(taps, {})});
 }
 
 Node::~Node() {
-  if (backward || !hooks.empty() || !taps.empty()) {
+  if (!inputs.empty() || backward || !hooks.empty() || !taps.empty()) {
     bury({std::move(backward), std::move(inputs), std::move(hooks),
           std::move(taps)});
   }

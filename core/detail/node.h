@@ -13,8 +13,10 @@ namespace mjolnir::detail {
 /** What the engine knows of a node during one backward call. */
 struct NodeRun {
   std::uint64_t id = 0;  // of the call that these belong to
+  bool entered = false;  // reached from a root
   bool wanted = false;   // something that wants a gradient is at or below it
   bool target = false;   // an input of grad()
+  bool busy = false;     // wanted by a call that this one was made from
   std::int64_t pending = 0;  // wanted consumers that have not run yet
   Tensor gradient;           // sum of what they gave
 };
@@ -35,13 +37,17 @@ struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t sequence = 0;  // order of recording
   Shape shape;                 // of the output
   DType dtype = DType::F32;
-  std::vector<std::shared_ptr<Node>> inputs;  // null: wants no gradient
+  // Null: wants no gradient. A released node keeps them or what lies behind
+  // them, so that a later grad() can tell whether it would have to run it.
+  std::vector<std::shared_ptr<Node>> inputs;
   BackwardFunction backward;
   std::vector<HookEntry> hooks;
   std::vector<Tap> taps;
   bool is_leaf = false;
   bool released = false;
-  std::weak_ptr<TensorImpl> leaf;  // of a leaf node
+  bool calling = false;              // its hooks or taps are running
+  std::weak_ptr<TensorImpl> leaf;    // of a leaf node
+  Layout layout = Layout::RowMajor;  // of a leaf, and so of its gradient
   NodeRun run;
 
   Node() = default;
@@ -49,7 +55,7 @@ struct Node : std::enable_shared_from_this<Node> {
   Node& operator=(const Node&) = delete;
   ~Node();
 
-  /** Drops the closure, what it saved, and the edges. */
+  /** Drops the closure with what it saved, the hooks and the taps. */
   void release();
 };
 
@@ -73,6 +79,7 @@ std::uint64_t next_sequence() noexcept;
 
 /** One backward call: from roots with their gradients down the graph. */
 struct EngineCall {
+  const char* name = "backward";  // for errors
   std::vector<std::shared_ptr<Node>> roots;
   std::vector<Tensor> gradients;               // one per root
   std::vector<std::shared_ptr<Node>> targets;  // of grad(); else empty
@@ -82,7 +89,9 @@ struct EngineCall {
   bool retain_graph = false;
 };
 
-/** Runs the call; gives one gradient per target (undefined: unreachable). */
+/** Runs the call; gives one gradient per target (undefined: unreachable). A
+ * hook, tap or backward function may make another one, whose graph may share
+ * leaves with this call's. */
 std::vector<Tensor> run_backward(const EngineCall& call);
 
 }  // namespace mjolnir::detail

@@ -30,6 +30,8 @@ class Storage {
 
   void* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
+  /** True if the memory is others', who may read it at any time. */
+  bool adopted() const noexcept { return owner_ != nullptr; }
   std::uint64_t version() const noexcept {
     return version_.load(std::memory_order_relaxed);
   }
