@@ -21,7 +21,11 @@ void Generator::refill() noexcept {
   block_ = kernels::philox(state_.seed, state_.stream, state_.counter);
 }
 
-void Generator::set_state(const State& state) noexcept {
+void Generator::set_state(const State& state) {
+  if (state.lane > block_.size()) {
+    throw ValueError("[Generator::set_state] expected a lane of 0 to 2, got " +
+                     std::to_string(state.lane));
+  }
   state_ = state;
   refill();
 }
@@ -62,6 +66,11 @@ std::uint64_t Generator::below(std::uint64_t bound) noexcept {
 }
 
 std::vector<std::int64_t> Generator::permutation(std::int64_t n) {
+  if (n < 0) {
+    throw ValueError(
+        "[Generator::permutation] expected a length of at least 0, got " +
+        std::to_string(n));
+  }
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   for (std::size_t i = order.size(); i > 1; --i) {

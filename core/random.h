@@ -10,8 +10,11 @@ namespace mjolnir {
 
 /**
  * Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel
- * random numbers: as easy as 1, 2, 3", SC11). The stream is a pure function
- * of (seed, stream, counter): the same on every machine and library.
+ * random numbers: as easy as 1, 2, 3", SC11). The stream of bits is a pure
+ * function of (seed, stream, counter), and what is made of it by integer
+ * arithmetic and exact products is the same on every machine: next(),
+ * uniform(), below(), permutation(), split(). normal() calls the C library's
+ * log, sin and cos: another C library may give another last bit.
  */
 class Generator {
  public:
@@ -27,11 +30,12 @@ class Generator {
 
   /** Uniform in [0, 1), 53 bits. */
   double uniform() noexcept;
-  /** Standard normal, by Box-Muller. */
+  /** Standard normal, by Box-Muller: two numbers from two draws. */
   double normal() noexcept;
   /** Uniform integer in [0, bound), without bias; bound >= 1. */
   std::uint64_t below(std::uint64_t bound) noexcept;
-  /** A random permutation of 0..n-1 (Fisher-Yates). */
+  /** A random permutation of 0..n-1 (Fisher-Yates). Throws ValueError for a
+   * negative n. */
   std::vector<std::int64_t> permutation(std::int64_t n);
 
   /** A generator of its own stream, drawn from this one (advances it). */
@@ -47,7 +51,8 @@ class Generator {
     bool has_spare = false;
   };
   State state() const noexcept { return state_; }
-  void set_state(const State& state) noexcept;
+  /** Continues from there. Throws ValueError for a lane above 2. */
+  void set_state(const State& state);
 
  private:
   void refill() noexcept;
