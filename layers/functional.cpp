@@ -66,9 +66,35 @@ Tensor functional_call(Module& module,
   return module(x);
 }
 
+namespace {
+
+// The loss of one sample, recorded, with copies in the places of the buffers:
+// what a module notes in them (running statistics) leaves with the copies.
+Tensor loss_of_one(Module& model, const BatchLoss& loss, const Batch& one) {
+  std::map<const void*, Tensor> copies;
+  for (const auto& [name, buffer] : model.named_buffers())
+    copies.emplace(buffer.impl().get(), buffer.clone());
+  Places places;
+  model.visit_tensors([&](const std::string&, Tensor& place) {
+    const auto found = copies.find(place.impl().get());
+    if (found != copies.end()) places.replace(place, found->second);
+  });
+  Tensor value = loss(model, one);
+  if (!value.defined() || value.numel() != 1)
+    throw ShapeError(
+        "[per_sample_gradients] expected a loss of one element, got " +
+        (value.defined() ? "shape " + value.shape().str()
+                         : std::string("an undefined tensor")));
+  return value;
+}
+
+}  // namespace
+
 std::vector<NamedTensor> per_sample_gradients(Module& model,
                                               const BatchLoss& loss,
                                               const Batch& batch) {
+  if (!batch.images.defined())
+    throw ValueError("[per_sample_gradients] the images are undefined");
   const std::int64_t count = batch.images.size(0);
   if (count == 0) throw ValueError("[per_sample_gradients] the batch is empty");
   if (batch.labels.defined() && batch.labels.size(0) != count)
@@ -87,10 +113,12 @@ std::vector<NamedTensor> per_sample_gradients(Module& model,
     Batch one;
     one.images = slice(batch.images, 0, n, n + 1);
     if (batch.labels.defined()) one.labels = slice(batch.labels, 0, n, n + 1);
+    const EnableGrad recording;
+    const Tensor value = loss_of_one(model, loss, one);
     GradOptions options;
     options.allow_unused = true;
-    const std::vector<Tensor> gradients =
-        grad({loss(model, one)}, parameters, options);
+    std::vector<Tensor> gradients(parameters.size());
+    if (value.requires_grad()) gradients = grad({value}, parameters, options);
     for (std::size_t i = 0; i < gradients.size(); ++i)
       samples[i].push_back(
           gradients[i].defined()

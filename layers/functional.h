@@ -25,10 +25,14 @@ using BatchLoss = std::function<Tensor(Module& model, const Batch& batch)>;
 /**
  * The gradient of each sample's own loss: for every parameter that wants one a
  * tensor (N, parameter shape...), zero where the loss does not depend on it.
- * `loss` is called with batches of one sample, in order; nothing is accumulated
- * and no observer is fed. A layer that mixes samples (BatchNorm in training)
- * sees them alone. Throws ShapeError for images and labels of different count,
- * ValueError for an empty batch.
+ * `loss` is called with batches of one sample, in order, and recorded inside a
+ * NoGrad too. The model stays as it is: nothing is accumulated, no observer is
+ * fed, and each call sees copies of the buffers, so that running statistics do
+ * not move. A layer that mixes samples (BatchNorm in training) sees them alone;
+ * Dropout in training draws a mask for each sample, which advances its stream:
+ * eval() the model first where that matters. Throws ShapeError for images and
+ * labels of different count or a loss of more than one element, ValueError for
+ * an empty batch.
  */
 std::vector<NamedTensor> per_sample_gradients(Module& model,
                                               const BatchLoss& loss,

@@ -217,6 +217,74 @@ TEST(PerSampleGradients, LeaveGradientsAloneAndGiveZeroForTheUnused) {
   }
 }
 
+TEST(PerSampleGradients, LeaveTheModelAsItWas) {
+  Generator rng(8);
+  Net net(rng);  // in training mode, where BatchNorm moves its statistics
+  Batch batch;
+  batch.images = testing::random_f64({3, 2, 4, 5}, rng);
+  std::vector<Tensor> before;
+  for (const auto& [name, tensor] : net.state()) {
+    before.push_back(tensor.clone());
+  }
+  const void* const place = net.norm.running_mean.impl().get();
+  std::vector<double> counts;
+  per_sample_gradients(
+      net,
+      [&](Module& model, const Batch& one) {
+        const Tensor loss = sum(model(one.images));
+        counts.push_back(net.norm.num_batches_tracked.item());
+        return loss;
+      },
+      batch);
+  EXPECT_EQ(counts, std::vector<double>(3, 1));  // each sees the same model
+  std::size_t i = 0;
+  for (const auto& [name, tensor] : net.state()) {
+    EXPECT_EQ(values_of(tensor.to(DType::F64)),
+              values_of(before[i++].to(DType::F64)))
+        << name;
+  }
+  EXPECT_EQ(net.norm.running_mean.impl().get(), place);
+  const BatchLoss failing = [](Module& model, const Batch& one) -> Tensor {
+    model(one.images);
+    throw ValueError("no loss");
+  };
+  EXPECT_THROW(per_sample_gradients(net, failing, batch), ValueError);
+  EXPECT_EQ(net.norm.running_mean.impl().get(), place);
+}
+
+TEST(PerSampleGradients, OfAConstantAreZero) {
+  Generator rng(9);
+  Net net(rng);
+  Batch batch;
+  batch.images = testing::random_f64({2, 2, 4, 5}, rng);
+  const auto gradients = per_sample_gradients(
+      net, [](Module&, const Batch&) { return Tensor::scalar(1, DType::F64); },
+      batch);
+  ASSERT_EQ(gradients.size(), net.named_parameters().size());
+  for (const auto& [name, gradient] : gradients) {
+    EXPECT_EQ(gradient.size(0), 2) << name;
+    EXPECT_EQ(sum(abs(gradient)).item(), 0) << name;
+  }
+}
+
+TEST(PerSampleGradients, AreRecordedInsideNoGradToo) {
+  Generator rng(10);
+  Net net(rng);
+  net.eval();
+  Batch batch;
+  batch.images = testing::random_f64({2, 2, 4, 5}, rng);
+  const BatchLoss loss = [](Module& model, const Batch& one) {
+    return sum(model(one.images));
+  };
+  const auto expected = per_sample_gradients(net, loss, batch);
+  const NoGrad guard;
+  const auto gradients = per_sample_gradients(net, loss, batch);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_TRUE(bit_equal(gradients[i].second, expected[i].second));
+    EXPECT_FALSE(gradients[i].second.requires_grad());
+  }
+}
+
 TEST(PerSampleGradients, Refusals) {
   Generator rng(7);
   Net net(rng);
@@ -226,7 +294,18 @@ TEST(PerSampleGradients, Refusals) {
   Batch batch;
   batch.images = Tensor::zeros({0, 2, 4, 4}, {DType::F64});
   EXPECT_THROW(per_sample_gradients(net, loss, batch), ValueError);
+  batch.images = Tensor();
+  EXPECT_THAT(
+      message_of<ValueError>([&] { per_sample_gradients(net, loss, batch); }),
+      HasSubstr("[per_sample_gradients]"));
   batch.images = Tensor::zeros({2, 2, 4, 4}, {DType::F64});
+  const BatchLoss wide = [](Module& model, const Batch& one) {
+    return model(one.images);
+  };
+  EXPECT_THAT(
+      message_of<ShapeError>([&] { per_sample_gradients(net, wide, batch); }),
+      HasSubstr("[per_sample_gradients] expected a loss of one "
+                "element, got shape (1,3)"));
   batch.labels = Tensor::zeros({3}, {DType::I64});
   EXPECT_THROW(per_sample_gradients(net, loss, batch), ShapeError);
 }
