@@ -144,6 +144,7 @@ class Tensor {
    * to their grad(). See BackwardOptions in core/autograd.h for what it throws
    * and what an error leaves behind. */
   void backward() const;
+  /** The same with options: what it keeps, records, feeds and starts from. */
   void backward(const BackwardOptions& options) const;
   /**
    * Calls `f` with the gradient of the loss with respect to this tensor once

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -78,6 +80,25 @@ TEST(Events, WhatASinkThrowsIsDropped) {
   EXPECT_NO_THROW(emit(Severity::Info, "events_test", "one"));
   EXPECT_NO_THROW(emit(Severity::Info, "events_test", "two"));
   EXPECT_EQ(calls, 2);
+}
+
+TEST(Events, AReplacedSinkIsNotCalledAgain) {
+  std::atomic<bool> stop{false};
+  std::thread emitter([&] {
+    while (!stop) emit(Severity::Info, "events_test", "on and on");
+  });
+  for (int i = 0; i < 200; ++i) {
+    bool gone = false;
+    bool late = false;
+    {
+      const ScopedSink sink([&](const Event&) { late = late || gone; });
+      std::this_thread::yield();
+    }
+    gone = true;
+    EXPECT_FALSE(late);
+  }
+  stop = true;
+  emitter.join();
 }
 
 #ifdef _OPENMP
