@@ -1,4 +1,4 @@
-// Fault 67: the same seed and number of threads give the same bits.
+// The same seed and number of threads give the same bits.
 #include <gtest/gtest.h>
 
 #include <cstdint>
