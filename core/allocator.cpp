@@ -18,10 +18,10 @@ constexpr std::size_t alignment = 64;
 // batch and its like reuse each other's buffers at most an eighth too large.
 std::size_t rounded(std::size_t bytes) {
   if (bytes <= 512) return (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64;
+  if (bytes > static_cast<std::size_t>(-1) / 2) throw std::bad_alloc();
   std::size_t power = 512;
   while (power * 2 <= bytes) power *= 2;
   const std::size_t grain = std::max(alignment, power / 8);
-  if (bytes > static_cast<std::size_t>(-1) - grain) throw std::bad_alloc();
   return (bytes + grain - 1) / grain * grain;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/detail/storage.h"
+
 #include <new>
 
 #include <mjolnir/core/tensor.h>
@@ -53,6 +55,9 @@ TEST(Allocator, LimitAndEmptyGiveBack) {
 
 TEST(Allocator, RefusedMemoryIsBadAlloc) {
   EXPECT_THROW(Tensor::empty({std::int64_t{1} << 58}), std::bad_alloc);
+  // Twice a power of two no longer fits.
+  EXPECT_THROW(detail::allocate((std::size_t{1} << 63) + 1), std::bad_alloc);
+  EXPECT_THROW(detail::allocate(~std::size_t{0}), std::bad_alloc);
 }
 
 // A data set of other sizes may have filled it before.
