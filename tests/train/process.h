@@ -17,7 +17,7 @@ struct Start {
   int columns = 80;           ///< Of that terminal.
   bool close_stderr = false;  ///< The program has no stderr at all.
   bool close_stdout = false;
-  std::string output_file;    ///< Not "": stdout goes there.
+  std::string output_file;     ///< Not "": stdout goes there.
   bool readers_leave = false;  ///< stdout, stderr: pipes nobody reads.
   /** Sends this signal as soon as `signal_after` shows up in stderr. */
   int signal = 0;
