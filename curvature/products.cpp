@@ -134,8 +134,8 @@ Tensor sample_losses(Likelihood likelihood, const Tensor& outputs,
   CrossEntropyOptions each;
   each.reduction = Reduction::None;
   Axes rest;
-  for (std::int64_t axis = 1; axis < outputs.rank(); ++axis) {
-    rest.push_back(axis);
+  for (std::size_t axis = 1; axis < outputs.rank(); ++axis) {
+    rest.push_back(static_cast<std::int64_t>(axis));
   }
   switch (likelihood) {
     case Likelihood::Categorical:
