@@ -34,8 +34,10 @@ build_in() {
 # What may skip in a nested build; docs/testing.md says why.
 may_skip='RealData\.(Mnist|Cifar10)'
 may_skip+='|Environment\.OtherFlavoursOfOpenBlasAreReported'
+# And what needs oneDNN, in a build without it.
 # shellcheck disable=SC2034
-kernels_of_onednn='(.*/)?ConvKernel(Fast)?\..*'  # in a build without it
+needs_onednn='(.*/)?ConvKernel(Fast)?\..*'
+needs_onednn+='|Backend\.(TheReferenceNeverAsksOneDnnForAProduct|AutoDoes)'
 
 # run_fast FOLDER [REGEX]: the fast tests of a build; what failed runs again,
 # aloud. A test that skips fails, but for those above and those of REGEX.

@@ -11,4 +11,4 @@ if grep -qE '^MJOLNIR_ONEDNN:BOOL=ON' "$folder/CMakeCache.txt" ||
   echo "this build has oneDNN after all"
   exit 1
 fi
-run_fast "$folder" "$kernels_of_onednn"
+run_fast "$folder" "$needs_onednn"

@@ -9,4 +9,4 @@ TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1
 export TSAN_OPTIONS=$TSAN_OPTIONS:suppressions=$source_dir/tests/long/tsan.supp
 export OMP_NUM_THREADS=1
 build_in "$source_dir/build-tsan" --preset tsan
-run_fast "$source_dir/build-tsan" "$kernels_of_onednn"
+run_fast "$source_dir/build-tsan" "$needs_onednn"
