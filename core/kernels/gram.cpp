@@ -47,8 +47,9 @@ template <class T, class RowsOf>
 void add_tiles(std::int64_t rows, std::int64_t d, std::int64_t tile_rows,
                std::int64_t room, RowsOf rows_of, T* s) {
   std::int64_t threads = detail::threads_for(rows, least_tile_rows);
-  const std::int64_t each = (room + d * d) * std::int64_t(sizeof(T));
-  if (threads * each > scratch_bytes) threads = 1;
+  // In double: d x d may be more than any memory.
+  const double each = (double(room) + double(d) * double(d)) * sizeof(T);
+  if (double(threads) * each > double(scratch_bytes)) threads = 1;
   const auto sum_rows = [&](std::int64_t begin, std::int64_t end, T* buffer,
                             T* to) {
     for (std::int64_t r = begin; r < end; r += tile_rows) {
