@@ -2,7 +2,7 @@
 """Turns <out>/runs.csv of run.py, and <out>/steps.csv of time_steps.py, into
 docs/convergence.md's tables and plots.
 
-    bench/convergence/report.py [--out build/convergence] [--docs docs]
+    bench/convergence/report.py [--out bench/convergence] [--docs docs]
 
 Prints the tables as Markdown and writes an SVG per task into the folder of
 --docs. Needs the Python standard library.
@@ -192,7 +192,7 @@ def plot(task, groups, target):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", default="build/convergence")
+    parser.add_argument("--out", default="bench/convergence")
     parser.add_argument("--docs", default="docs")
     options = parser.parse_args()
     rows = read(os.path.join(options.out, "runs.csv"))

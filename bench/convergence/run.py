@@ -2,7 +2,7 @@
 """Runs the protocol of docs/convergence-protocol.md.
 
     bench/convergence/run.py [--program build/bench/convergence/convergence]
-                             [--out build/convergence] [--tasks resnet8 ...]
+                             [--out bench/convergence] [--tasks resnet8 ...]
                              [--jobs 2]
 
 Every run becomes one row of <out>/runs.csv as soon as it is done; started
@@ -162,7 +162,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--program",
                         default="build/bench/convergence/convergence")
-    parser.add_argument("--out", default="build/convergence")
+    parser.add_argument("--out", default="bench/convergence")
     parser.add_argument("--data-dir", default="")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--tasks", nargs="+", default=list(EPOCHS),

@@ -2,7 +2,7 @@
 """Times the training step of every method of docs/convergence-protocol.md.
 
     bench/convergence/time_steps.py [--program build/bench/convergence/convergence]
-                                    [--out build/convergence] [--rounds 3]
+                                    [--out bench/convergence] [--rounds 3]
                                     [--mnist FOLDER]
 
 On a machine that does nothing else: one epoch of each method in turn, with all
@@ -45,7 +45,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--program",
                         default="build/bench/convergence/convergence")
-    parser.add_argument("--out", default="build/convergence")
+    parser.add_argument("--out", default="bench/convergence")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mnist", default="", help="folder of MNIST's files")
     options = parser.parse_args()
