@@ -9,6 +9,8 @@
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/reduce.h>
 
+#include "core/detail/number.h"
+
 namespace mjolnir {
 namespace {
 
@@ -39,8 +41,8 @@ ConjugateGradientResult conjugate_gradient(
         "[conjugate_gradient] expected max_iterations of at least 1, damping "
         "and tolerance of at least 0, got " +
         std::to_string(options.max_iterations) + ", " +
-        std::to_string(options.damping) + ", " +
-        std::to_string(options.tolerance));
+        detail::number(options.damping) + ", " +
+        detail::number(options.tolerance));
   }
   const NoGrad no_grad;
   ConjugateGradientResult result;

@@ -11,6 +11,8 @@
 #include <mjolnir/core/ops/shape.h>
 #include <mjolnir/layers/functional.h>
 
+#include "curvature/detail/batch.h"
+
 namespace mjolnir {
 namespace {
 
@@ -75,6 +77,7 @@ Tensor exact(Module& model, const Batch& batch, Likelihood likelihood) {
 
 Tensor fisher_matrix(Module& model, Likelihood likelihood, const Batch& batch,
                      FisherKind kind) {
+  check_batch("fisher_matrix", batch);
   if (kind == FisherKind::Exact) {
     return exact(model, batch, likelihood);
   }

@@ -58,21 +58,31 @@ Tensor draw_classes(const Tensor& probabilities, Generator& rng) {
 
 }  // namespace
 
-Tensor negative_log_likelihood(Likelihood likelihood, const Tensor& outputs,
-                               const Tensor& targets) {
-  check_outputs("negative_log_likelihood", likelihood, outputs);
-  const double samples = static_cast<double>(outputs.size(0));
+Tensor sample_losses(Likelihood likelihood, const Tensor& outputs,
+                     const Tensor& targets) {
+  check_outputs("sample_losses", likelihood, outputs);
+  CrossEntropyOptions each;
+  each.reduction = Reduction::None;
+  Axes rest;
+  for (std::size_t axis = 1; axis < outputs.rank(); ++axis) {
+    rest.push_back(static_cast<std::int64_t>(axis));
+  }
   switch (likelihood) {
     case Likelihood::Categorical:
-      return cross_entropy(outputs, targets);
+      return cross_entropy(outputs, targets, each);
     case Likelihood::Bernoulli:
-      return binary_cross_entropy_with_logits(outputs, targets,
-                                              Reduction::Sum) *
-             (1.0 / samples);
+      return sum(
+          binary_cross_entropy_with_logits(outputs, targets, Reduction::None),
+          rest);
     case Likelihood::Gaussian:
       break;
   }
-  return mse(outputs, targets, Reduction::Sum) * (0.5 / samples);
+  return sum(mse(outputs, targets, Reduction::None), rest) * 0.5;
+}
+
+Tensor negative_log_likelihood(Likelihood likelihood, const Tensor& outputs,
+                               const Tensor& targets) {
+  return mean(sample_losses(likelihood, outputs, targets));
 }
 
 Tensor output_fisher_product(Likelihood likelihood, const Tensor& outputs,

@@ -16,10 +16,14 @@ enum class Likelihood : std::uint8_t {
 };
 
 /**
- * Mean over the samples (axis 0) of -log p(y | z), constants left out;
- * differentiable. Throws ShapeError for outputs that are not of rank 2
- * (Categorical) or targets that do not fit, ValueError as the losses do.
+ * -log p(y | z) of each sample (N), constants left out; differentiable. Throws
+ * ShapeError for outputs that are not of rank 2 (Categorical) or targets that
+ * do not fit, ValueError as the losses do.
  */
+Tensor sample_losses(Likelihood likelihood, const Tensor& outputs,
+                     const Tensor& targets);
+
+/** The mean of sample_losses(). Throws as they do. */
 Tensor negative_log_likelihood(Likelihood likelihood, const Tensor& outputs,
                                const Tensor& targets);
 

@@ -6,10 +6,10 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/ops/elementwise.h>
-#include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/reduce.h>
 
 #include "core/detail/check.h"
+#include "curvature/detail/batch.h"
 
 namespace mjolnir {
 namespace {
@@ -28,15 +28,13 @@ void check_vector(const char* op, const ParameterVector& parameters,
   }
 }
 
-Tensor inner_product(const Tensor& x, const Tensor& y) { return sum(x * y); }
-
 /** sum_i <x_i, y_i> over what is defined; undefined if nothing is. */
 Tensor inner_product(const std::vector<Tensor>& x,
                      const std::vector<Tensor>& y) {
   Tensor total;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!x[i].defined()) continue;
-    const Tensor part = inner_product(x[i], y[i]);
+    const Tensor part = sum(x[i] * y[i]);
     total = total.defined() ? total + part : part;
   }
   return total;
@@ -126,38 +124,13 @@ ParameterVector trainable_parameters(const Module& model) {
   return parameters;
 }
 
-namespace {
-
-/** -log p(y_n | z_n) of each sample (N). */
-Tensor sample_losses(Likelihood likelihood, const Tensor& outputs,
-                     const Tensor& targets) {
-  CrossEntropyOptions each;
-  each.reduction = Reduction::None;
-  Axes rest;
-  for (std::size_t axis = 1; axis < outputs.rank(); ++axis) {
-    rest.push_back(static_cast<std::int64_t>(axis));
-  }
-  switch (likelihood) {
-    case Likelihood::Categorical:
-      return cross_entropy(outputs, targets, each);
-    case Likelihood::Bernoulli:
-      return sum(
-          binary_cross_entropy_with_logits(outputs, targets, Reduction::None),
-          rest);
-    case Likelihood::Gaussian:
-      break;
-  }
-  return sum(mse(outputs, targets, Reduction::None), rest) * 0.5;
-}
-
-}  // namespace
-
 ParameterVector fisher_vector_product(Module& model, Likelihood likelihood,
                                       const Batch& batch,
                                       const ParameterVector& v,
                                       FisherKind kind) {
   const ParameterVector parameters = trainable_parameters(model);
   check_vector("fisher_vector_product", parameters, v);
+  check_batch("fisher_vector_product", batch);
   const EnableGrad enable;
   const Tensor outputs = model(batch.images);
   const double share = 1.0 / static_cast<double>(outputs.size(0));

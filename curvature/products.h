@@ -56,7 +56,7 @@ ParameterVector trainable_parameters(const Module& model);
  * trainable parameters. Exact, it is the Gauss-Newton matrix of the negative
  * log likelihood. Nothing is accumulated and no observer is fed. Samples must
  * not be mixed: a model with BatchNorm belongs in evaluation mode. Throws
- * ShapeError, ValueError.
+ * ValueError for an empty batch, ShapeError unless v fits.
  */
 ParameterVector fisher_vector_product(Module& model, Likelihood likelihood,
                                       const Batch& batch,

@@ -85,6 +85,23 @@ std::string by_hand(const Source& source) {
 
 }  // namespace
 
+std::vector<std::string> local_addresses(const Source& source,
+                                         const std::string& folder) {
+  std::vector<std::string> addresses;
+  for (const std::string& url : source.urls) {
+    const std::string archive = folder + url.substr(url.rfind('/'));
+    const std::size_t ending = archive.rfind(".gz");
+    if (url.back() == '/' || ending == std::string::npos) continue;
+    addresses.push_back(archive);
+    addresses.push_back(archive.substr(0, ending) + ".xz");
+  }
+  addresses.push_back(folder + "/");
+  for (const std::string& name : source.folders) {
+    addresses.push_back(folder + "/" + name + "/");
+  }
+  return addresses;
+}
+
 void fetch(const Source& source, const std::string& folder,
            const std::vector<std::string>& urls, const FetchTools& tools) {
   if (source.urls.empty()) {

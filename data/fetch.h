@@ -20,6 +20,14 @@ struct FetchTools {
 };
 
 /**
+ * Addresses for fetch() of a folder that somebody filled by hand: with the
+ * archive, as it is downloaded or packed by xz, with the files themselves, or
+ * with the data set's folder.
+ */
+std::vector<std::string> local_addresses(const Source& source,
+                                         const std::string& folder);
+
+/**
  * Downloads a data set into `folder`: tries `urls` (as in Source::urls) one
  * after the other, checks every file by SHA-256, and only then moves them to
  * `folder`; on failure no folder is left behind. Throws ValueError for a

@@ -98,26 +98,6 @@ bool unpack(const std::string& archive, const std::string& folder) {
   return run({"tar", "-xf", archive, "-C", folder, "--strip-components=1"});
 }
 
-// The addresses of a folder that somebody filled: with the archive, as it is
-// downloaded or packed by xz, with the files themselves, or with the data
-// set's folder.
-std::vector<std::string> addresses_of(const data::Source& source,
-                                      const std::string& folder) {
-  std::vector<std::string> out;
-  for (const std::string& url : source.urls) {
-    const std::string archive = folder + url.substr(url.rfind('/'));
-    const std::size_t ending = archive.rfind(".gz");
-    if (url.back() == '/' || ending == std::string::npos) continue;
-    out.push_back(archive);
-    out.push_back(archive.substr(0, ending) + ".xz");
-  }
-  out.push_back(folder + "/");
-  for (const std::string& name : source.folders) {
-    out.push_back(folder + "/" + name + "/");
-  }
-  return out;
-}
-
 bool complete(const data::Source& source, const std::string& folder) {
   try {
     data::verify(source, folder);
@@ -134,8 +114,9 @@ void get(const Arguments& arguments) {
                                  : arguments.to + "/" + source.folders.front();
   if (!complete(source, folder)) {
     data::fetch(source, folder,
-                arguments.from.empty() ? source.urls
-                                       : addresses_of(source, arguments.from),
+                arguments.from.empty()
+                    ? source.urls
+                    : data::local_addresses(source, arguments.from),
                 {download, unpack});
   }
   std::printf("%s is in %s\n", source.name.c_str(), folder.c_str());

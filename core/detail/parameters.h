@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/detail/check.h"
+#include "core/detail/number.h"
 
 namespace mjolnir::detail {
 
@@ -32,7 +33,7 @@ inline void check_parameter(const char* op, const char* name, const Tensor& x,
 inline void check_epsilon(const char* op, double epsilon) {
   if (!(epsilon >= 0) || std::isinf(epsilon)) {
     throw ValueError(prefix(op) + "expected a finite epsilon of at least 0, " +
-                     "got " + std::to_string(epsilon));
+                     "got " + number(epsilon));
   }
 }
 

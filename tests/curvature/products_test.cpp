@@ -202,6 +202,22 @@ TEST(Products, RefuseAVectorThatDoesNotFit) {
                ShapeError);
 }
 
+TEST(Products, RefuseAnEmptyBatch) {
+  Generator rng(12);
+  SmallNet net(rng);
+  const ParameterVector v = random_direction(trainable_parameters(net), rng);
+  Batch none;
+  none.images = Tensor::zeros({0, 2, 3, 4}, {DType::F64});
+  none.labels = Tensor::zeros({0}, {DType::I64});
+  for (const FisherKind kind : {FisherKind::Exact, FisherKind::Empirical}) {
+    EXPECT_THROW(fisher_matrix(net, Likelihood::Categorical, none, kind),
+                 ValueError);
+    EXPECT_THROW(
+        fisher_vector_product(net, Likelihood::Categorical, none, v, kind),
+        ValueError);
+  }
+}
+
 TEST(Products, FlattenedComesBack) {
   Generator rng(11);
   SmallNet net(rng);

@@ -14,6 +14,8 @@
 #include <mjolnir/models/to_thor.h>
 #include <mjolnir/optim/thor.h>
 
+#include "tests/optim/trajectory.h"
+
 namespace mjolnir::optim {
 namespace {
 
@@ -73,56 +75,35 @@ class ThorEmbeddingNumpy : public ::testing::Test {
       thor.zero_grad();
       (cross_entropy(net(x), y) * options.loss_scale).backward();
       thor.step();
-      const auto& want = golden["cases"][name][std::size_t(step)];
-      for (const auto& [label, tensor] : net.named_parameters()) {
-        const auto numbers = want[label].get<Doubles>();
-        const auto got = tensor.to_vector<double>();
-        ASSERT_EQ(got.size(), numbers.size());
-        for (std::size_t i = 0; i < got.size(); ++i) {
-          ASSERT_NEAR(got[i], numbers[i], 1e-10)
-              << name << ", step " << step << ", " << label << " " << i;
-        }
-      }
+      expect_parameters(net, golden["cases"][name][std::size_t(step)], 1e-10,
+                        name + ", step " + std::to_string(step));
+      if (::testing::Test::HasFatalFailure()) return;
     }
-  }
-
-  static Schedule falling(double initial, double factor) {
-    return [initial, factor](long step) {
-      return initial * std::pow(factor, static_cast<double>(step));
-    };
-  }
-
-  static ThorOptions options(long frequency, double rate, double damping) {
-    ThorOptions o;
-    o.frequency = frequency;
-    o.learning_rate = falling(rate, 0.9);
-    o.damping = falling(damping, 0.95);
-    return o;
   }
 };
 
 TEST_F(ThorEmbeddingNumpy, EvenSplitWithDecayAndLossScale) {
-  ThorOptions o = options(3, 0.1, 0.03);
+  ThorOptions o = trajectory_options(3, 0.1, 0.03);
   o.weight_decay = 0.01;
   o.loss_scale = 8.0;
   expect_trajectory("even", o);
 }
 
 TEST_F(ThorEmbeddingNumpy, TraceSplit) {
-  ThorOptions o = options(2, 0.2, 0.02);
+  ThorOptions o = trajectory_options(2, 0.2, 0.02);
   o.damping_split = DampingSplit::Trace;
   expect_trajectory("trace", o);
 }
 
 TEST_F(ThorEmbeddingNumpy, RunningAverage) {
-  ThorOptions o = options(2, 0.1, 0.05);
+  ThorOptions o = trajectory_options(2, 0.1, 0.05);
   o.running_average = 0.6;
   o.weight_decay = 0.02;
   expect_trajectory("average", o);
 }
 
 TEST_F(ThorEmbeddingNumpy, TraceSplitRunningAverageAndKlClip) {
-  ThorOptions o = options(1, 0.3, 0.01);
+  ThorOptions o = trajectory_options(1, 0.3, 0.01);
   o.damping_split = DampingSplit::Trace;
   o.running_average = 0.8;
   o.kl_clip = 1e-3;
@@ -130,7 +111,7 @@ TEST_F(ThorEmbeddingNumpy, TraceSplitRunningAverageAndKlClip) {
 }
 
 TEST_F(ThorEmbeddingNumpy, SplitFactors) {
-  ThorOptions o = options(2, 0.1, 0.05);
+  ThorOptions o = trajectory_options(2, 0.1, 0.05);
   o.split_dim = 3;
   expect_trajectory("split", o);
 }

@@ -12,6 +12,7 @@
 #include <mjolnir/optim/thor.h>
 
 #include "tests/optim/thor_net.h"
+#include "tests/optim/trajectory.h"
 
 namespace mjolnir::optim {
 namespace {
@@ -120,31 +121,11 @@ class ThorNumpy : public ::testing::TestWithParam<DType> {
       const Tensor loss = cross_entropy((*net_)(x), y) * options.loss_scale;
       loss.backward();
       thor.step();
-      const auto& want = golden_["cases"][name][static_cast<std::size_t>(step)];
-      for (const auto& [label, tensor] : net_->named_parameters()) {
-        const auto numbers = want[label].get<Doubles>();
-        const auto got = tensor.to(DType::F64).to_vector<double>();
-        ASSERT_EQ(got.size(), numbers.size());
-        for (std::size_t i = 0; i < got.size(); ++i) {
-          ASSERT_NEAR(got[i], numbers[i], tolerance)
-              << name << ", step " << step << ", " << label << " " << i;
-        }
-      }
+      expect_parameters(*net_,
+                        golden_["cases"][name][static_cast<std::size_t>(step)],
+                        tolerance, name + ", step " + std::to_string(step));
+      if (::testing::Test::HasFatalFailure()) return;
     }
-  }
-
-  static Schedule falling(double initial, double factor) {
-    return [initial, factor](long step) {
-      return initial * std::pow(factor, static_cast<double>(step));
-    };
-  }
-
-  static ThorOptions options(long frequency, double rate, double damping) {
-    ThorOptions o;
-    o.frequency = frequency;
-    o.learning_rate = falling(rate, 0.9);
-    o.damping = falling(damping, 0.95);
-    return o;
   }
 
   nlohmann::json golden_;
@@ -152,21 +133,21 @@ class ThorNumpy : public ::testing::TestWithParam<DType> {
 };
 
 TEST_P(ThorNumpy, PerSampleWithDecayAndLossScale) {
-  ThorOptions o = options(3, 0.05, 0.03);
+  ThorOptions o = trajectory_options(3, 0.05, 0.03);
   o.weight_decay = 0.01;
   o.loss_scale = 8.0;
   expect_trajectory("per_sample", o);
 }
 
 TEST_P(ThorNumpy, PerSampleSplitAndNesterov) {
-  ThorOptions o = options(1, 0.05, 0.1);
+  ThorOptions o = trajectory_options(1, 0.05, 0.1);
   o.split_dim = 5;
   o.nesterov = true;
   expect_trajectory("per_sample_split", o);
 }
 
 TEST_P(ThorNumpy, ParityWithMindSpore) {
-  ThorOptions o = options(2, 0.03, 0.05);
+  ThorOptions o = trajectory_options(2, 0.03, 0.05);
   o.statistics = ThorStatistics::MindSporeGpu;
   o.split_dim = 7;
   o.weight_decay = 0.02;
@@ -175,7 +156,7 @@ TEST_P(ThorNumpy, ParityWithMindSpore) {
 }
 
 TEST_P(ThorNumpy, TraceSplitRunningAverageAndKlClip) {
-  ThorOptions o = options(2, 0.1, 0.02);
+  ThorOptions o = trajectory_options(2, 0.1, 0.02);
   o.damping_split = DampingSplit::Trace;
   o.running_average = 0.6;
   o.kl_clip = 1e-3;
@@ -183,7 +164,7 @@ TEST_P(ThorNumpy, TraceSplitRunningAverageAndKlClip) {
 }
 
 TEST_P(ThorNumpy, EachTensorClipped) {
-  ThorOptions o = options(4, 0.2, 0.003);
+  ThorOptions o = trajectory_options(4, 0.2, 0.003);
   o.weight_decay = 0.1;
   o.enable_clip_grad = true;
   expect_trajectory("clipped", o);
