@@ -1,265 +1,256 @@
 #include "core/kernels/shifts.h"
 
 #include <algorithm>
-#include <vector>
 
-#include "core/detail/parallel.h"
-#include "core/detail/scratch.h"
+#include "core/kernels/displacements.h"
 #include "core/kernels/gemm.h"
 
 namespace mjolnir::kernels {
 namespace {
 
-constexpr std::int64_t chunk_bytes = 1 << 20;  // of a core's second-level cache
-constexpr std::int64_t scratch_bytes = 64 << 20;
-constexpr std::int64_t everywhere = -1;
+constexpr std::int64_t band_bytes = 1 << 19;  // with x, in second-level cache
+constexpr std::int64_t least_band_pixels = 1024;
+constexpr std::int64_t strip_bytes = 1 << 16;
 
-// One C x C product: sum of x(u) x(u + delta)^T over all pixels u, or those of
-// one border row, one column, or where both meet.
-struct Term {
-  std::int64_t dh, dw;  // delta in cells of the window
-  std::int64_t row = everywhere;
-  std::int64_t column = everywhere;
+// Columns and rows of every image.
+struct Rectangle {
+  std::int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 
 struct Plan {
   ConvSizes sizes;
-  std::vector<Term> terms;
+  std::vector<DisplacementTerm> terms;
+  TermSplit split;
+  std::int64_t band_rows = 0;
+  std::int64_t strip_pixels = 0;
 
-  std::int64_t shift_h(const Term& t) const {
-    return t.dh * sizes.window.dilation_h;
+  // Where most pixels take part, the rest are multiplied by zeros rather than
+  // all of them copied.
+  bool is_masked(const DisplacementTerm& t) const {
+    return 2 * t.pixels() > sizes.in_h * sizes.in_w;
   }
-  std::int64_t shift_w(const Term& t) const {
-    return t.dw * sizes.window.dilation_w;
-  }
-  // Zeros after each row and each image, so that a shifted pixel outside the
-  // image is a zero.
-  std::int64_t pitch_w() const {
-    return sizes.in_w + (sizes.window.kernel_w - 1) * sizes.window.dilation_w;
-  }
-  std::int64_t pitch_h() const {
-    return sizes.in_h + (sizes.window.kernel_h - 1) * sizes.window.dilation_h;
-  }
-  // True if the positions of window row (column) a do not reach image row r.
-  bool misses_row(std::int64_t a, std::int64_t r) const {
-    const std::int64_t first =
-        a * sizes.window.dilation_h - sizes.window.pad_top;
-    return r < first || r >= first + sizes.out_h();
-  }
-  bool misses_column(std::int64_t a, std::int64_t c) const {
-    const std::int64_t first =
-        a * sizes.window.dilation_w - sizes.window.pad_left;
-    return c < first || c >= first + sizes.out_w();
+  std::int64_t band_numbers() const {
+    return band_rows * sizes.in_w * sizes.group_inputs();
   }
 };
 
-// Rows r (columns) that a block with this delta leaves out although both
-// pixels of the product lie in the image.
-template <class Misses>
-std::vector<std::int64_t> left_out(std::int64_t length, std::int64_t cells,
-                                   std::int64_t delta, std::int64_t dilation,
-                                   Misses misses) {
-  std::vector<std::int64_t> out;
-  for (std::int64_t r = 0; r < length; ++r) {
-    const std::int64_t other = r + delta * dilation;
-    if (other < 0 || other >= length) continue;
-    bool any = false;
-    for (std::int64_t a = std::max<std::int64_t>(0, -delta);
-         a < cells - std::max<std::int64_t>(0, delta); ++a)
-      any = any || misses(a, r);
-    if (any) out.push_back(r);
-  }
-  return out;
-}
-
-Plan make_plan(const ConvSizes& sizes) {
+Plan make_plan(const ConvSizes& sizes, std::int64_t element_bytes,
+               std::int64_t limit) {
   Plan plan;
   plan.sizes = sizes;
-  const Conv2dGeometry& w = sizes.window;
-  for (std::int64_t dh = 0; dh < w.kernel_h; ++dh)
-    for (std::int64_t dw = dh == 0 ? 0 : 1 - w.kernel_w; dw < w.kernel_w;
-         ++dw) {
-      const auto rows = left_out(sizes.in_h, w.kernel_h, dh, w.dilation_h,
-                                 [&](std::int64_t a, std::int64_t r) {
-                                   return plan.misses_row(a, r);
-                                 });
-      const auto columns = left_out(sizes.in_w, w.kernel_w, dw, w.dilation_w,
-                                    [&](std::int64_t a, std::int64_t c) {
-                                      return plan.misses_column(a, c);
-                                    });
-      plan.terms.push_back({dh, dw, everywhere, everywhere});
-      for (const std::int64_t r : rows)
-        plan.terms.push_back({dh, dw, r, everywhere});
-      for (const std::int64_t c : columns)
-        plan.terms.push_back({dh, dw, everywhere, c});
-      for (const std::int64_t r : rows)
-        for (const std::int64_t c : columns)
-          plan.terms.push_back({dh, dw, r, c});
-    }
+  plan.terms = displacement_terms(height_axis(sizes), width_axis(sizes));
+  const std::int64_t channels = sizes.group_inputs();
+  const std::int64_t rows = sizes.batch * sizes.in_h;
+  const std::int64_t row = sizes.in_w * channels;
+  const std::int64_t numbers = limit / element_bytes;
+  const std::int64_t wanted =
+      std::max(band_bytes / element_bytes / row,
+               (least_band_pixels + sizes.in_w - 1) / sizes.in_w);
+  const std::int64_t fitting = numbers / (4 * num_threads() * row);
+  plan.band_rows = std::max<std::int64_t>(
+      1,
+      std::min({wanted, fitting, (rows + num_threads() - 1) / num_threads()}));
+  plan.strip_pixels = std::clamp<std::int64_t>(
+      std::min(strip_bytes / element_bytes, numbers / (16 * num_threads())) /
+          channels,
+      16, 1024);
+  plan.split =
+      split_terms(sizes.window.groups, rows,
+                  plan.band_numbers() + 2 * plan.strip_pixels * channels,
+                  std::int64_t(plan.terms.size()), channels, numbers);
   return plan;
 }
 
-// frame (images, pitch_h, pitch_w, C): the images with zeros between.
+// What one thread does in one group: rows [begin, end) of all N H rows.
 template <class T>
-void fill_frame(const Plan& plan, std::int64_t images, const T* x, T* frame) {
-  const std::int64_t c = plan.sizes.in_channels;
-  const std::int64_t row = plan.sizes.in_w * c;
-  const std::int64_t gap = plan.pitch_w() * c - row;
-  const std::int64_t below =
-      (plan.pitch_h() - plan.sizes.in_h) * plan.pitch_w() * c;
-  for (std::int64_t n = 0; n < images; ++n) {
-    for (std::int64_t h = 0; h < plan.sizes.in_h; ++h) {
-      frame = std::copy_n(x, row, frame);
-      frame = std::fill_n(frame, gap, T(0));
-      x += row;
-    }
-    frame = std::fill_n(frame, below, T(0));
-  }
-}
+class Worker {
+ public:
+  Worker(const Plan& plan, std::int64_t group, const T* x, T* room)
+      : plan_(plan),
+        width_(plan.sizes.in_w),
+        channels_(plan.sizes.group_inputs()),
+        stride_(plan.sizes.in_channels),
+        x_(x + group * plan.sizes.group_inputs()),
+        band_(room),
+        strip_(room + plan.band_numbers()) {}
 
-// sums (terms, C, C) += this chunk's products. strip: room for two rows of
-// every image, (2, images, W, C).
-template <class T>
-void add_terms(const Plan& plan, std::int64_t images, const T* frame, T* strip,
-               T* sums) {
-  const std::int64_t c = plan.sizes.in_channels;
-  const std::int64_t width = plan.sizes.in_w;
-  const std::int64_t row = plan.pitch_w() * c;
-  const std::int64_t image = plan.pitch_h() * row;
-  // to (C,C) += u (count,C)^T * v (count,C), rows `stride` apart.
-  const auto add = [c](const T* u, const T* v, std::int64_t count,
-                       std::int64_t stride, T* to) {
-    gemm<T>(true, false, c, c, count, T(1), u, stride, v, stride, T(1), to, c);
-  };
-  const std::int64_t last_pixel =
-      ((images - 1) * plan.pitch_h() + plan.sizes.in_h - 1) * plan.pitch_w() +
-      width;
-  for (const Term& t : plan.terms) {
-    const std::int64_t shift = plan.shift_h(t) * row + plan.shift_w(t) * c;
-    const T* u = frame + std::max<std::int64_t>(t.row, 0) * row +
-                 std::max<std::int64_t>(t.column, 0) * c;
-    if (t.row == everywhere && t.column == everywhere) {
-      add(u, u + shift, last_pixel, c, sums);
-    } else if (t.row == everywhere) {
-      add(u, u + shift, (images - 1) * plan.pitch_h() + plan.sizes.in_h, row,
-          sums);
-    } else if (t.column == everywhere) {
-      T* a = strip;
-      T* b = strip + images * width * c;
-      for (std::int64_t n = 0; n < images; ++n) {
-        a = std::copy_n(u + n * image, width * c, a);
-        b = std::copy_n(u + shift + n * image, width * c, b);
-      }
-      add(strip, strip + images * width * c, images * width, c, sums);
-    } else {
-      add(u, u + shift, images, image, sums);
-    }
-    sums += c * c;
-  }
-}
-
-// block (C,C) of S for window cell (h, w) and the terms of one delta.
-template <class T>
-void sum_block(const Plan& plan, std::size_t first, std::int64_t h,
-               std::int64_t w, const T* sums, T* block) {
-  const std::int64_t square = plan.sizes.in_channels * plan.sizes.in_channels;
-  const Term& full = plan.terms[first];
-  std::copy_n(sums + std::int64_t(first) * square, square, block);
-  for (std::size_t i = first + 1; i < plan.terms.size(); ++i) {
-    const Term& t = plan.terms[i];
-    if (t.dh != full.dh || t.dw != full.dw) break;
-    const bool row = t.row != everywhere;
-    const bool column = t.column != everywhere;
-    if (row && !plan.misses_row(h, t.row)) continue;
-    if (column && !plan.misses_column(w, t.column)) continue;
-    const T* part = sums + std::int64_t(i) * square;
-    const T sign = row && column ? T(1) : T(-1);
-    for (std::int64_t k = 0; k < square; ++k) block[k] += sign * part[k];
-  }
-}
-
-// S += the blocks (a, b) and (b, a) for all cells a, b = a + delta.
-template <class T>
-void assemble(const Plan& plan, std::size_t first, const T* sums, T* block,
-              T* s) {
-  const Conv2dGeometry& win = plan.sizes.window;
-  const std::int64_t c = plan.sizes.in_channels;
-  const std::int64_t d = plan.sizes.patch();
-  const Term& t = plan.terms[first];
-  for (std::int64_t h = 0; h + t.dh < win.kernel_h; ++h)
-    for (std::int64_t w = std::max<std::int64_t>(0, -t.dw);
-         w < win.kernel_w - std::max<std::int64_t>(0, t.dw); ++w) {
-      sum_block(plan, first, h, w, sums, block);
-      const std::int64_t a = (h * win.kernel_w + w) * c;
-      const std::int64_t b = ((h + t.dh) * win.kernel_w + w + t.dw) * c;
-      for (std::int64_t i = 0; i < c; ++i)
-        for (std::int64_t j = a == b ? i : 0; j < c; ++j) {
-          s[(a + i) * d + b + j] += block[i * c + j];
-          if (a != b || i != j) s[(b + j) * d + a + i] += block[i * c + j];
+  // products (last - first, C/g, C/g) += what these rows give.
+  void add(std::int64_t begin, std::int64_t end, const TermRange& range,
+           T* products) {
+    for (; begin < end; begin = end_) {
+      begin_ = begin;
+      end_ = std::min(begin + plan_.band_rows, end);
+      std::fill_n(band_, (end_ - begin_) * width_ * channels_, T(0));
+      mask_ = Rectangle();
+      T* product = products;
+      for (std::size_t i = range.first; i < range.last; ++i) {
+        const DisplacementTerm& term = range.terms[i];
+        if (plan_.is_masked(term)) {
+          add_masked(term, product);
+        } else {
+          add_strips(term, product);
         }
+        product += channels_ * channels_;
+      }
     }
-}
+  }
+
+ private:
+  std::int64_t shift_of(const DisplacementTerm& t) const {
+    return t.dh * plan_.sizes.window.dilation_h * width_ +
+           t.dw * plan_.sizes.window.dilation_w;
+  }
+
+  // to (count, C/g) = pixels of x from the first on.
+  T* copy_pixels(std::int64_t first, std::int64_t count, T* to) const {
+    const T* from = x_ + first * stride_;
+    if (stride_ == channels_) return std::copy_n(from, count * channels_, to);
+    for (std::int64_t i = 0; i < count; ++i, from += stride_)
+      to = std::copy_n(from, channels_, to);
+    return to;
+  }
+
+  // The band becomes x in this rectangle of each image, and 0 elsewhere.
+  void set_mask(const Rectangle& next) {
+    for (std::int64_t g = begin_; g < end_; ++g) {
+      const std::int64_t h = g % plan_.sizes.in_h;
+      const bool had = h >= mask_.top && h < mask_.bottom;
+      const bool has = h >= next.top && h < next.bottom;
+      const std::int64_t old_left = had ? mask_.left : 0;
+      const std::int64_t old_right = had ? mask_.right : 0;
+      const std::int64_t left = has ? next.left : 0;
+      const std::int64_t right = has ? next.right : 0;
+      T* const row = band_ + (g - begin_) * width_ * channels_;
+      const auto clear = [&](std::int64_t from, std::int64_t to) {
+        if (from < to)
+          std::fill_n(row + from * channels_, (to - from) * channels_, T(0));
+      };
+      const auto copy = [&](std::int64_t from, std::int64_t to) {
+        if (from < to)
+          copy_pixels(g * width_ + from, to - from, row + from * channels_);
+      };
+      clear(old_left, std::min(old_right, left));
+      clear(std::max(old_left, right), old_right);
+      copy(left, std::min(right, old_left));
+      copy(std::max(left, old_right), right);
+    }
+    mask_ = next;
+  }
+
+  // product += all pixels from the first to the last of the term, those that
+  // are not in it being zero in the band.
+  void add_masked(const DisplacementTerm& t, T* product) {
+    const auto inside = [&](std::int64_t g) {
+      const std::int64_t h = g % plan_.sizes.in_h;
+      return h >= t.rows.begin && h < t.rows.end;
+    };
+    std::int64_t top = begin_, bottom = end_;
+    while (top < bottom && !inside(top)) ++top;
+    while (top < bottom && !inside(bottom - 1)) --bottom;
+    if (top == bottom) return;
+    set_mask({t.rows.begin, t.rows.end, t.columns.begin, t.columns.end});
+    const std::int64_t first = top * width_ + t.columns.begin;
+    const std::int64_t count = (bottom - 1) * width_ + t.columns.end - first;
+    const T* const u = band_ + (first - begin_ * width_) * channels_;
+    if (t.is_symmetric())
+      return add_gram_upper(count, channels_, u, channels_, product);
+    // product (C/g,C/g) += u (count,C/g)^T * displaced x (count,C/g)
+    gemm<T>(true, false, channels_, channels_, count, T(1), u, channels_,
+            x_ + (first + shift_of(t)) * stride_, stride_, T(1), product,
+            channels_);
+  }
+
+  // product += the pixels of the term, copied together.
+  void add_strips(const DisplacementTerm& t, T* product) {
+    T* const other = strip_ + plan_.strip_pixels * channels_;
+    std::int64_t filled = 0;
+    const auto flush = [&] {
+      if (t.is_symmetric()) {
+        add_gram_upper(filled, channels_, strip_, channels_, product);
+      } else {
+        gemm<T>(true, false, channels_, channels_, filled, T(1), strip_,
+                channels_, other, channels_, T(1), product, channels_);
+      }
+      filled = 0;
+    };
+    for (std::int64_t g = begin_; g < end_; ++g) {
+      const std::int64_t h = g % plan_.sizes.in_h;
+      if (h < t.rows.begin || h >= t.rows.end) continue;
+      for (std::int64_t w = t.columns.begin; w < t.columns.end;) {
+        const std::int64_t count =
+            std::min(t.columns.end - w, plan_.strip_pixels - filled);
+        const std::int64_t first = g * width_ + w;
+        copy_pixels(first, count, strip_ + filled * channels_);
+        if (!t.is_symmetric())
+          copy_pixels(first + shift_of(t), count, other + filled * channels_);
+        filled += count;
+        w += count;
+        if (filled == plan_.strip_pixels) flush();
+      }
+    }
+    if (filled > 0) flush();
+  }
+
+  const Plan& plan_;
+  std::int64_t width_, channels_, stride_;
+  const T* x_;
+  T* band_;
+  T* strip_;
+  std::int64_t begin_ = 0, end_ = 0;  // rows in the band
+  Rectangle mask_;
+};
 
 }  // namespace
 
-bool prefers_shifts(const ConvSizes& sizes, std::size_t element_bytes) {
-  const Conv2dGeometry& w = sizes.window;
-  if (w.groups != 1 || w.stride_h != 1 || w.stride_w != 1) return false;
-  if (w.kernel_h * w.kernel_w == 1 || sizes.in_channels < 16) return false;
-  // Else S is a small difference of large sums.
-  if (2 * sizes.out_h() * sizes.out_w() < sizes.in_h * sizes.in_w) return false;
-  if (sizes.in_h < 2 * (w.kernel_h - 1) * w.dilation_h ||
-      sizes.in_w < 2 * (w.kernel_w - 1) * w.dilation_w)
-    return false;
-  const Plan plan = make_plan(sizes);
-  const std::int64_t frame =
-      plan.pitch_h() * plan.pitch_w() * sizes.in_channels;
-  const std::int64_t products =
-      std::int64_t(plan.terms.size()) * sizes.in_channels * sizes.in_channels;
-  return (frame + products) * std::int64_t(element_bytes) *
-             detail::threads_for(sizes.batch, 1) <=
-         scratch_bytes;
+bool can_shift(const Conv2dGeometry& window) {
+  return window.stride_h == 1 && window.stride_w == 1;
 }
 
 template <class T>
-void add_shift_gram(const ConvSizes& sizes, const T* x, T* s) {
+void add_shift_gram(const ConvSizes& sizes, const T* x, T* s,
+                    std::int64_t limit) {
   if (sizes.batch == 0) return;
-  const Plan plan = make_plan(sizes);
-  const std::int64_t c = sizes.in_channels;
-  const std::int64_t image = sizes.in_h * sizes.in_w * c;
-  const std::int64_t framed = plan.pitch_h() * plan.pitch_w() * c;
-  const std::int64_t products = std::int64_t(plan.terms.size()) * c * c;
-  const std::int64_t threads = detail::threads_for(sizes.batch, 1);
-  const std::int64_t chunk =
-      std::clamp<std::int64_t>(chunk_bytes / (framed * std::int64_t(sizeof(T))),
-                               1, (sizes.batch + threads - 1) / threads);
-  const std::int64_t strip = 2 * chunk * sizes.in_w * c;
-  const std::int64_t room = chunk * framed + strip;
-  const Scratch<T> rooms(threads * room);
-  const Scratch<T> sums(threads * products);
-  parallel_for(threads, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t t = begin; t < end; ++t) {
-      T* const frame = rooms.data() + t * room;
-      T* const own = sums.data() + t * products;
-      std::fill_n(own, products, T(0));
-      const std::int64_t stop = sizes.batch * (t + 1) / threads;
-      for (std::int64_t n = sizes.batch * t / threads; n < stop; n += chunk) {
-        const std::int64_t images = std::min(chunk, stop - n);
-        fill_frame(plan, images, x + n * image, frame);
-        add_terms(plan, images, frame, frame + chunk * framed, own);
-      }
-    }
-  });
-  for (std::int64_t t = 1; t < threads; ++t)
-    for (std::int64_t i = 0; i < products; ++i)
-      sums[i] += sums[t * products + i];
-  const Scratch<T> block(c * c);
-  for (std::size_t i = 0; i < plan.terms.size(); ++i)
-    if (plan.terms[i].row == everywhere && plan.terms[i].column == everywhere)
-      assemble(plan, i, sums.data(), block.data(), s);
+  const Plan plan = make_plan(sizes, sizeof(T), limit);
+  sum_terms<T>(
+      plan.split, sizes.window.groups, sizes.batch * sizes.in_h, plan.terms,
+      sizes.window.kernel_w, sizes.patch(),
+      [&](std::int64_t group, std::int64_t begin, std::int64_t end,
+          const TermRange& range, T* room, T* products) {
+        Worker<T>(plan, group, x, room).add(begin, end, range, products);
+      },
+      s);
 }
 
-template void add_shift_gram(const ConvSizes&, const float*, float*);
-template void add_shift_gram(const ConvSizes&, const double*, double*);
+GramCost shift_gram_cost(const ConvSizes& sizes, std::int64_t element_bytes,
+                         std::int64_t limit) {
+  const Plan plan = make_plan(sizes, element_bytes, limit);
+  const std::int64_t channels = sizes.group_inputs();
+  const double product = product_work(channels, channels);
+  const double image = double(sizes.in_h) * double(sizes.in_w);
+  // The band is filled once and changed a little for each displacement.
+  double pixel_work = image * copy_work * double(channels);
+  double blocks = 0;
+  for (const DisplacementTerm& t : plan.terms) {
+    const bool masked = plan.is_masked(t);
+    const double pixels = masked ? image : double(t.pixels());
+    pixel_work += pixels * (product + (masked ? 0.25 : 2.0) * copy_work *
+                                          double(channels));
+    blocks += double(t.rows.cells.size()) * double(t.columns.cells.size());
+  }
+  const double bands =
+      double(sizes.batch) * double(sizes.in_h) / double(plan.band_rows);
+  GramCost cost;
+  cost.work = double(sizes.window.groups) *
+              (double(sizes.batch) * pixel_work +
+               bands * double(plan.terms.size()) * call_work +
+               blocks * copy_work * double(channels) * double(channels));
+  cost.scratch_bytes = plan.split.numbers() * element_bytes;
+  return cost;
+}
+
+template void add_shift_gram(const ConvSizes&, const float*, float*,
+                             std::int64_t);
+template void add_shift_gram(const ConvSizes&, const double*, double*,
+                             std::int64_t);
 
 }  // namespace mjolnir::kernels

@@ -1,33 +1,32 @@
 #pragma once
 
-#include "core/kernels/patches.h"
+#include "core/kernels/gram.h"
 
 namespace mjolnir::kernels {
 
-/**
- * True if add_shift_gram can do this window and is the faster way: stride 1,
- * at least 16 channels, and window positions on most of the image.
- */
-bool prefers_shifts(const ConvSizes& sizes, std::size_t element_bytes);
+/** True if add_shift_gram can do this window: stride 1. */
+bool can_shift(const Conv2dGeometry& window);
 
 /**
- * S += sum over window positions of a a^T, as add_patch_gram, without patches
- * (stride 1, one group). With cells a and b = a + delta of the window, the
- * block of S is
+ * add_patch_gram for stride 1, without patches: by displacements of single
+ * pixels (core/kernels/displacements.h). With channels innermost a displaced
+ * image is the same memory at another address, so that each product is one of
+ * two overlapping views; what a view must leave out is zero in a copy of the
+ * other. The copy is a band of rows at a time. A k x k window that goes far
+ * into an image takes ((2k-1)^2 + 1)/2 products of C/g x C/g, and some of
+ * border pixels, instead of k^4. (Covariances of windows by displacement:
+ * Kwatra & Han, "Fast covariance computation and dimensionality reduction for
+ * sub-window features in images", ECCV 2010.)
  *
- *   S_ab = sum over positions t of x(t + a) x(t + b)^T
- *        = F(delta) - rows - columns + corners,
- *
- * F(delta) = sum over all pixels u of x(u) x(u + delta)^T, one product for all
- * blocks with this delta, and the others its parts from the border rows and
- * columns that this block's positions do not reach. (Window sums by
- * displacement: Kwatra & Han, "Fast covariance computation and dimensionality
- * reduction for sub-window features in images", ECCV 2010.) A k x k window
- * takes ((2k-1)^2 + 1)/2 products instead of k^4.
- *
- * x (N,H,W,C), s (kh kw C, kh kw C). T is float or double.
+ * x (N,H,W,C), s (groups, kh kw C/g, kh kw C/g), symmetric. Takes `limit` bytes
+ * of working memory, or one product and one row of x if that is more. T is
+ * float or double.
  */
 template <class T>
-void add_shift_gram(const ConvSizes& sizes, const T* x, T* s);
+void add_shift_gram(const ConvSizes& sizes, const T* x, T* s,
+                    std::int64_t limit = patch_gram_scratch);
+
+GramCost shift_gram_cost(const ConvSizes& sizes, std::int64_t element_bytes,
+                         std::int64_t limit);
 
 }  // namespace mjolnir::kernels

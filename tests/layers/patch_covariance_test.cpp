@@ -174,7 +174,7 @@ TEST(PatchCovariance, Refusals) {
   EXPECT_THROW(add_patch_covariance(x, w, Tensor::zeros({3, 3})), ShapeError);
   EXPECT_THROW(add_patch_covariance(x, w, Tensor::zeros({2, 2}, {DType::F64})),
                ValueError);
-  w.groups = 2;
+  w.groups = 3;
   EXPECT_THROW(patch_covariance(x, w), ValueError);
 }
 

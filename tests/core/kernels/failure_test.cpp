@@ -17,6 +17,7 @@
 #include "core/kernels/loss.h"
 #include "core/kernels/norm.h"
 #include "core/kernels/pool.h"
+#include "core/kernels/rows.h"
 #include "core/kernels/shifts.h"
 #include "core/kernels/winograd.h"
 
@@ -143,10 +144,12 @@ TEST_F(ParallelKernelFailure, ArrivesWhereMemoryRunsOut) {
       {"add_patch_gram",
        [&] {
          ConvSizes s = image(1);
-         s.window.kernel_h = s.window.kernel_w = std::int64_t{1} << 22;
-         s.window.pad_top = s.window.pad_left = std::int64_t{1} << 22;
+         s.window.kernel_h = s.window.kernel_w = std::int64_t{1} << 25;
+         s.window.pad_top = s.window.pad_left = std::int64_t{1} << 25;
          add_patch_gram(s, &x, &y);
        }},
+      {"add_row_gram",
+       [&] { add_row_gram(image(std::int64_t{1} << 28), &x, &y); }},
       {"add_shift_gram",
        [&] { add_shift_gram(image(std::int64_t{1} << 28), &x, &y); }},
   };

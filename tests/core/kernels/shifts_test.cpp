@@ -84,20 +84,28 @@ TEST(Shifts, AreRightInSinglePrecisionAndInManyChunks) {
                                 8 * 6e-8 * std::sqrt(double(sizes.rows())));
 }
 
-TEST(Shifts, ArePreferredWhereTheyPay) {
-  const auto prefers = [](const kernels::ConvSizes& sizes) {
-    return kernels::prefers_shifts(sizes, sizeof(float));
-  };
-  kernels::ConvSizes s = sizes_of(8, 16, 16, 16, 3, 3, {1, 1, 1, 1}, 1, 1);
-  EXPECT_TRUE(prefers(s));
-  s.window.stride_w = 2;
-  EXPECT_FALSE(prefers(s));
-  EXPECT_FALSE(prefers(sizes_of(8, 16, 16, 3, 3, 3, {1, 1, 1, 1}, 1, 1)));
-  EXPECT_FALSE(prefers(sizes_of(8, 16, 16, 16, 1, 1, {0, 0, 0, 0}, 1, 1)));
-  EXPECT_FALSE(prefers(sizes_of(8, 3, 16, 16, 3, 3, {1, 1, 1, 1}, 1, 1)));
-  // Positions on less than half of the image; an image of 315 MB.
-  EXPECT_FALSE(prefers(sizes_of(8, 16, 16, 16, 7, 7, {0, 0, 0, 0}, 1, 1)));
-  EXPECT_FALSE(prefers(sizes_of(1, 1024, 640, 120, 4, 4, {1, 2, 1, 2}, 1, 1)));
+TEST(Shifts, KeepWithinTheirMemory) {
+  // A thread's accumulators of all terms are 29 products of 64 x 64 floats,
+  // and a row of x is 4 kB: within a limit that holds few of them the sum is
+  // the same.
+  const kernels::ConvSizes sizes =
+      sizes_of(3, 12, 16, 64, 3, 3, {1, 1, 1, 1}, 1, 1);
+  Generator rng(2);
+  std::vector<double> x(std::size_t(sizes.batch * 12 * 16 * 64));
+  for (double& value : x) value = rng.normal();
+  const auto d = std::size_t(sizes.patch());
+  std::vector<double> expected(d * d);
+  kernels::add_patch_gram(sizes, x.data(), expected.data());
+  for (const std::int64_t limit : {4 << 20, 1 << 20, 300 << 10, 0}) {
+    std::vector<double> s(d * d);
+    kernels::add_shift_gram(sizes, x.data(), s.data(), limit);
+    for (std::size_t i = 0; i < d * d; ++i)
+      ASSERT_NEAR(s[i], expected[i], 1e-10);
+    const auto cost = kernels::shift_gram_cost(sizes, sizeof(double), limit);
+    if (limit >= 300 << 10) {
+      EXPECT_LE(cost.scratch_bytes, limit);
+    }
+  }
 }
 
 }  // namespace
