@@ -24,6 +24,17 @@ struct StepSize {
 void training_step(Report& report, const StepSize& size, double peak,
                    int rounds);
 
+/** What the figures of the factors are taken on. */
+struct CurvatureSize {
+  std::int64_t batch = 64;
+  /** (1,120,1024,640), 4x4, else a small stand-in. */
+  bool documentations_example = true;
+};
+
+/** Times the factor A of convolutions, by each of its algorithms, against an
+ * explicit matrix of patches. */
+void curvature_figures(Report& report, const CurvatureSize& size);
+
 /** Compiles a file that includes mjolnir.h, and one that includes four
  * standard headers. */
 void header_ratio(Report& report);

@@ -10,8 +10,9 @@
 namespace {
 
 constexpr const char* usage =
-    "usage: mjolnir_bench [--json FILE] [--only gemm|kernels|step|headers] "
-    "[--width N --batch N] [--rounds N]\n";
+    "usage: mjolnir_bench [--json FILE] "
+    "[--only gemm|kernels|curvature|step|headers] [--width N --batch N] "
+    "[--rounds N]\n";
 
 struct Arguments {
   std::string json;
@@ -30,7 +31,8 @@ bool read(int argc, char** argv, Arguments& arguments) {
       if (flag == "--json") {
         arguments.json = value;
       } else if (flag == "--only" && (value == "gemm" || value == "kernels" ||
-                                      value == "step" || value == "headers")) {
+                                      value == "curvature" || value == "step" ||
+                                      value == "headers")) {
         arguments.only = value;
       } else if (flag == "--width") {
         arguments.size.width = std::stol(value);
@@ -68,6 +70,15 @@ void run(const Arguments& arguments) {
         bench::training_step(report, size, peak, arguments.rounds);
       }
     }
+  }
+  if (wants("curvature")) {
+    bench::CurvatureSize size;
+    // A batch is given to look at the program, not at the machine.
+    if (arguments.size.batch > 0) {
+      size.batch = arguments.size.batch;
+      size.documentations_example = false;
+    }
+    bench::curvature_figures(report, size);
   }
   if (wants("headers")) bench::header_ratio(report);
   if (!arguments.json.empty()) report.write_json(arguments.json);
