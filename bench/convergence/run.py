@@ -29,7 +29,7 @@ FIELDS = [
 ]
 
 # The longest run, in epochs, and the lengths that are tried.
-EPOCHS = {"resnet8": 5, "autoencoder": 15}
+EPOCHS = {"resnet8": 5, "autoencoder": 10}
 SHARES = [0.4, 0.6, 0.8, 1.0]
 TUNING_SEED = 100
 REPORT_SEEDS = [1, 2, 3]
