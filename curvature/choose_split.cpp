@@ -19,6 +19,7 @@
 #include "core/detail/dispatch.h"
 #include "core/detail/number.h"
 #include "curvature/detail/batch.h"
+#include "curvature/detail/kept_buffers.h"
 
 namespace mjolnir {
 namespace {
@@ -130,43 +131,6 @@ void check(const SplitOptions& options) {
 
 // ---- factors of a model ---------------------------------------------------
 
-/** Factors from curvature passes, which leave everything else alone. */
-class CurvaturePassFactors final : public CurvatureObserver {
- public:
-  void record(const CurvatureRecord& record) override { own_.record(record); }
-  Purpose purpose() const override { return Purpose::Curvature; }
-  void clear() override { own_.clear(); }
-  const FactorSums& sums() const noexcept { return own_.sums(); }
-
- private:
-  KroneckerObserver own_{Collect::Factors};
-};
-
-/** Puts the buffers of a model back to what they were. */
-class KeepBuffers {
- public:
-  explicit KeepBuffers(const Module& model) {
-    for (const auto& [name, buffer] : model.named_buffers())
-      before_.push_back({buffer, buffer.clone(), buffer.version()});
-  }
-  ~KeepBuffers() {
-    for (const Kept& kept : before_) {
-      if (kept.buffer.version() != kept.version)
-        kept.buffer.copy_from(kept.value);
-    }
-  }
-  KeepBuffers(const KeepBuffers&) = delete;
-  KeepBuffers& operator=(const KeepBuffers&) = delete;
-
- private:
-  struct Kept {
-    Tensor buffer;
-    Tensor value;
-    std::uint64_t version;
-  };
-  std::vector<Kept> before_;
-};
-
 /** Rows and columns of S_A from storage order to weight order. */
 Tensor in_weight_order(const Tensor& s, const CurvatureSource& source) {
   if (source.curvature_kind() != CurvatureKind::Conv2d) return s;
@@ -192,25 +156,25 @@ std::vector<NamedTensor> factors_of(Module& model, const BatchLoss& loss,
   struct Watched {
     std::string name;
     CurvatureSource* source;
-    std::shared_ptr<CurvaturePassFactors> factors;
+    std::shared_ptr<KroneckerObserver> factors;
     ObservationHandle handle;
   };
   std::vector<Watched> layers;
   for (const auto& [name, module] : model.named_modules()) {
     auto* const source = dynamic_cast<CurvatureSource*>(module);
-    if (source == nullptr || !source->has_factors() ||
-        !source->curvature_weight().requires_grad())
+    if (source == nullptr || !source->curvature_weight().requires_grad())
       continue;
-    const auto factors = std::make_shared<CurvaturePassFactors>();
+    const auto factors = std::make_shared<KroneckerObserver>(
+        Collect::Factors, false, Purpose::Curvature);
     layers.push_back({name.empty() ? "" : name + " ", source, factors,
                       source->observe(factors)});
   }
   if (layers.empty())
     throw ValueError(
         "[choose_split_dim] expected a model with trained layers that have "
-        "factors (Conv2d of one group, Dense, Embedding), got none");
+        "curvature (Conv2d, Dense, Embedding), got none");
   {
-    const KeepBuffers keep(model);
+    const detail::KeptBuffers kept(model);
     const EnableGrad recording;
     BackwardOptions options;
     options.curvature_only = true;
@@ -219,12 +183,17 @@ std::vector<NamedTensor> factors_of(Module& model, const BatchLoss& loss,
   const NoGrad no_grad;
   std::vector<NamedTensor> factors;
   for (const Watched& layer : layers) {
-    const FactorSums& sums = layer.factors->sums();
-    if (sums.positions_a == 0) continue;
-    if (layer.source->curvature_kind() != CurvatureKind::Embedding)
-      factors.emplace_back(layer.name + "A",
-                           in_weight_order(sums.a, *layer.source));
-    factors.emplace_back(layer.name + "G", sums.g);
+    if (layer.factors->is_empty()) continue;
+    const std::int64_t groups = layer.source->curvature_geometry().groups;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const FactorSums sums = layer.factors->sums().group(g);
+      const std::string of =
+          groups == 1 ? "" : " of group " + std::to_string(g);
+      if (layer.source->curvature_kind() != CurvatureKind::Embedding)
+        factors.emplace_back(layer.name + "A" + of,
+                             in_weight_order(sums.a, *layer.source));
+      factors.emplace_back(layer.name + "G" + of, sums.g);
+    }
   }
   return factors;
 }

@@ -10,6 +10,7 @@
 
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
+#include "core/kernels/gemm.h"
 
 namespace mjolnir {
 namespace {
@@ -41,7 +42,7 @@ Factor::Factor(FactorOptions options) : options_(std::move(options)) {
   // All memory now, so that no refresh finds less of it than the first.
   inverse_ = new_inverse();
   next_ = new_inverse();
-  if (options_.running_average > 0.0) {
+  if (options_.running_average > 0.0 || options_.keep) {
     average_ =
         Tensor::zeros(options_.diagonal ? Shape{options_.size}
                                         : Shape{options_.size, options_.size},
@@ -142,6 +143,42 @@ InversionJob Factor::job(double diagonal) {
 }
 
 void Factor::accept() noexcept { std::swap(inverse_, next_); }
+
+template <class T>
+void Factor::multiply_left(std::int64_t columns, const T* x, T* y) const {
+  const std::int64_t n = options_.size;
+  const T* m = average_.data<T>();
+  if (!options_.diagonal) {
+    // y (n,columns) = M (n,n) x (n,columns)
+    return kernels::gemm<T>(false, false, n, columns, n, T{1}, m, n, x, columns,
+                            T{0}, y, columns);
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      y[i * columns + j] = m[i] * x[i * columns + j];
+    }
+  }
+}
+
+template <class T>
+void Factor::multiply_right(std::int64_t rows, const T* x, T* y) const {
+  const std::int64_t n = options_.size;
+  const T* m = average_.data<T>();
+  if (!options_.diagonal) {
+    // y (rows,n) = x (rows,n) M (n,n)
+    return kernels::gemm<T>(false, false, rows, n, n, T{1}, x, n, m, n, T{0}, y,
+                            n);
+  }
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) y[i * n + j] = x[i * n + j] * m[j];
+  }
+}
+
+template void Factor::multiply_left(std::int64_t, const float*, float*) const;
+template void Factor::multiply_left(std::int64_t, const double*, double*) const;
+template void Factor::multiply_right(std::int64_t, const float*, float*) const;
+template void Factor::multiply_right(std::int64_t, const double*,
+                                     double*) const;
 
 Tensor Factor::inverse_in_weight_order() const {
   const Tensor dense = inverse_.dense();

@@ -17,6 +17,7 @@ struct FactorOptions {
   std::vector<std::int64_t> order = {};
   std::int64_t split_dim = 0;    ///< Largest diagonal block; 0 keeps it whole.
   double running_average = 0.0;  ///< rho; 0 keeps no average.
+  bool keep = false;             ///< Keeps M itself after done().
   DType dtype = DType::F32;
 };
 
@@ -51,6 +52,13 @@ class Factor {
   /** Lets go of the sums. */
   void done() noexcept { current_ = Tensor(); }
 
+  /** y = M x and y = x M, with M as last taken, in storage order; 0 before.
+   * Needs `keep`. x, y (n, columns) and (rows, n). T is float or double. */
+  template <class T>
+  void multiply_left(std::int64_t columns, const T* x, T* y) const;
+  template <class T>
+  void multiply_right(std::int64_t rows, const T* x, T* y) const;
+
   const BlockInverse& inverse() const noexcept { return inverse_; }
   /** The inverse in use, in weight order: (n,n), or (n) of a diagonal. */
   Tensor inverse_in_weight_order() const;
@@ -62,7 +70,7 @@ class Factor {
   double average_share() const noexcept;
 
   FactorOptions options_;
-  Tensor average_;         ///< M, if a running average is kept.
+  Tensor average_;         ///< M, if it is kept.
   bool averaged_ = false;  ///< M holds something.
   Tensor current_;         ///< What the next inversion reads,
   double scale_ = 1.0;     ///< times this.

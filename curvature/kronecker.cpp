@@ -22,9 +22,6 @@ constexpr const char* op = "kronecker";
 
 Tensor checked_weight(const std::string& name, const CurvatureSource& source) {
   const Tensor weight = source.curvature_weight();
-  if (!source.has_factors()) {
-    throw ValueError("[kronecker] " + detail::label(name) + " has no factors");
-  }
   check_floating(op, weight);
   const bool image = source.curvature_kind() == CurvatureKind::Conv2d;
   check_rank(op, "the weight", weight, image ? 4 : 2);
@@ -40,6 +37,7 @@ Tensor checked_weight(const std::string& name, const CurvatureSource& source) {
 FactorOptions shared_options(const Tensor& weight,
                              const KroneckerOptions& options) {
   FactorOptions factor;
+  factor.keep = options.keep_factors;
   factor.split_dim = options.split_dim;
   factor.running_average = options.running_average;
   factor.dtype = weight.dtype();
@@ -59,30 +57,78 @@ FactorOptions options_of_a(const CurvatureSource& source,
     factor.size *= weight.size(2) * weight.size(3);
     factor.order = weight_order(weight.size(1), weight.size(2), weight.size(3));
   }
+  if (!options.joint_bias) return factor;
+  if (!factor.order.empty()) factor.order.push_back(factor.size);
+  ++factor.size;
   return factor;
 }
 
-/** G: (C_out,C_out), or (E,E) of an embedding. */
+/** G: (C_out,C_out), of a group its part, or (E,E) of an embedding. */
 FactorOptions options_of_g(const CurvatureSource& source,
                            const KroneckerOptions& options) {
   const Tensor weight = source.curvature_weight();
   FactorOptions factor = shared_options(weight, options);
-  factor.size =
-      weight.size(source.curvature_kind() == CurvatureKind::Embedding ? 1 : 0);
+  factor.size = source.curvature_kind() == CurvatureKind::Embedding
+                    ? weight.size(1)
+                    : weight.size(0) / source.curvature_geometry().groups;
   return factor;
+}
+
+/** Copies the rows of a weight, and the bias beside them, into one matrix.
+ * weight (rows, columns), bias (rows) or null, joined (rows, columns + 1) */
+template <class T>
+void join(std::int64_t rows, std::int64_t columns, const T* weight,
+          const T* bias, T* joined) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    joined = std::copy_n(weight + i * columns, columns, joined);
+    *joined++ = bias == nullptr ? T{0} : bias[i];
+  }
+}
+
+/** The reverse; a null bias is not written. */
+template <class T>
+void part(std::int64_t rows, std::int64_t columns, const T* joined, T* weight,
+          T* bias) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::copy_n(joined, columns, weight + i * columns);
+    joined += columns;
+    if (bias != nullptr) bias[i] = *joined;
+    ++joined;
+  }
 }
 
 }  // namespace
 
 KroneckerBlock::KroneckerBlock(std::string name, const CurvatureSource& source,
-                               const KroneckerOptions& options)
+                               const KroneckerOptions& options,
+                               std::int64_t group)
     : damping_split_(options.damping_split),
       a_is_left_(source.curvature_kind() == CurvatureKind::Embedding),
+      joint_bias_(options.joint_bias),
       dtype_(checked_weight(name, source).dtype()),
+      group_(group),
       a_(options_of_a(source, options)),
       g_(options_of_g(source, options)),
       ladder_(name) {
+  const std::int64_t groups = source.curvature_geometry().groups;
+  if (group < 0 || group >= groups) {
+    throw ValueError("[kronecker] expected a group of " + detail::label(name) +
+                     " below " + std::to_string(groups) + ", got " +
+                     std::to_string(group));
+  }
+  if (joint_bias_ && !source.curvature_bias().defined()) {
+    throw ValueError("[kronecker] " + detail::label(name) +
+                     " has no bias that could join its weight");
+  }
+  if (joint_bias_) {
+    joint_a_ = Tensor::empty({a_.size(), a_.size()}, {dtype_});
+  }
   state_.name = std::move(name);
+  state_.group = group;
+  state_.groups = groups;
+  state_.joint_bias = joint_bias_;
+  state_.rows = left().size();
+  state_.columns = right().size();
 }
 
 const BlockInverse& KroneckerBlock::left() const noexcept {
@@ -101,8 +147,31 @@ void KroneckerBlock::check(const FactorSums& sums) const {
         std::to_string(sums.positions_g) +
         " in G; save_gradient() by hand needs the matching inputs");
   }
-  a_.check(sums.a);
   g_.check(sums.g);
+  if (!joint_bias_) return a_.check(sums.a);
+  const std::int64_t d = a_.size() - 1;
+  if (sums.a.defined() && sums.a_sum.defined() &&
+      sums.a.shape() == Shape{d, d} && sums.a_sum.shape() == Shape{d}) {
+    return;
+  }
+  throw ShapeError(
+      "[kronecker] expected sums of " + detail::label(name()) +
+      " with a joint bias, " + Shape{d, d}.str() + " and " + Shape{d}.str() +
+      ", got " + (sums.a.defined() ? sums.a.shape().str() : "none") + " and " +
+      (sums.a_sum.defined() ? sums.a_sum.shape().str() : "none"));
+}
+
+Tensor KroneckerBlock::with_constant(const FactorSums& sums) {
+  dispatch_float(op, dtype_, [&](auto tag) {
+    using T = decltype(tag);
+    const std::int64_t d = a_.size() - 1;
+    const T* inputs = sums.a_sum.data<T>();
+    T* to = joint_a_.mutable_data<T>();
+    join(d, d, sums.a.data<T>(), inputs, to);
+    to = std::copy_n(inputs, d, to + d * (d + 1));
+    *to = static_cast<T>(sums.positions_a);
+  });
+  return joint_a_;
 }
 
 void KroneckerBlock::take(const FactorSums& sums, double gradient_scale,
@@ -111,7 +180,8 @@ void KroneckerBlock::take(const FactorSums& sums, double gradient_scale,
   const double count = static_cast<double>(sums.positions_a);
   const double scale_a = 1.0 / count;
   const double scale_g = gradient_scale / count;
-  const bool a_is_finite = a_.accepts(sums.a, scale_a);
+  const Tensor sums_a = joint_bias_ ? with_constant(sums) : sums.a;
+  const bool a_is_finite = a_.accepts(sums_a, scale_a);
   const bool g_is_finite = g_.accepts(sums.g, scale_g);
   if (!a_is_finite) ladder_.not_finite(step, "factor A");
   if (!g_is_finite) ladder_.not_finite(step, "factor G");
@@ -119,7 +189,7 @@ void KroneckerBlock::take(const FactorSums& sums, double gradient_scale,
   finite_ = a_is_finite && g_is_finite;
   if (!finite_) return;
   positions_ = sums.positions_per_sample;
-  a_.take(sums.a, scale_a);
+  a_.take(sums_a, scale_a);
   g_.take(sums.g, scale_g);
   damping_ =
       split_damping(damping_split_, damping, positions_, a_.mean(), g_.mean());
@@ -235,34 +305,82 @@ double KroneckerBlock::cost() const noexcept {
 }
 
 std::int64_t KroneckerBlock::scratch_bytes() const noexcept {
-  return 2 * left().size() * right().size() *
+  return (joint_bias_ ? 4 : 2) * left().size() * right().size() *
          static_cast<std::int64_t>(size_of(dtype_));
 }
 
-Tensor KroneckerBlock::precondition(const Tensor& gradient,
-                                    double scale) const {
-  const Tensor out = Tensor::empty_like(gradient);
+LayerTensors KroneckerBlock::precondition(const LayerTensors& gradient,
+                                          double scale) const {
+  LayerTensors out{Tensor::empty_like(gradient.weight)};
+  if (gradient.bias.defined()) out.bias = Tensor::empty_like(gradient.bias);
   precondition(gradient, scale, out,
                Tensor::empty({scratch_bytes()}, {DType::U8}));
   return out;
 }
 
-void KroneckerBlock::precondition(const Tensor& gradient, double scale,
-                                  const Tensor& out,
+void KroneckerBlock::precondition(const LayerTensors& gradient, double scale,
+                                  const LayerTensors& out,
                                   const Tensor& scratch) const {
   dispatch_float(op, dtype_, [&](auto tag) {
     using T = decltype(tag);
-    const T* x = gradient.data<T>();
-    T* y = out.mutable_data<T>();
-    if (state_.preconditioner == Preconditioner::Inverse) {
-      detail::apply_inverses<T>(
-          left(), right(), static_cast<T>(scale / state_.positions), x, y,
-          reinterpret_cast<T*>(scratch.mutable_data<std::uint8_t>()));
-    } else {
-      const T factor = static_cast<T>(scale / scalar_);
-      for (std::int64_t i = 0; i < out.numel(); ++i) y[i] = factor * x[i];
+    const std::int64_t rows = left().size();
+    const std::int64_t columns = right().size();
+    T* room = reinterpret_cast<T*>(scratch.mutable_data<std::uint8_t>());
+    // x, y (rows, columns): g and g'
+    const auto divide = [&](const T* x, T* y, T* products) {
+      if (state_.preconditioner == Preconditioner::Inverse) {
+        detail::apply_inverses<T>(left(), right(),
+                                  static_cast<T>(scale / state_.positions), x,
+                                  y, products);
+      } else {
+        const T factor = static_cast<T>(scale / scalar_);
+        for (std::int64_t i = 0; i < rows * columns; ++i) y[i] = factor * x[i];
+      }
+    };
+    if (!joint_bias_) {
+      const std::int64_t at = group_ * rows * columns;
+      return divide(gradient.weight.data<T>() + at,
+                    out.weight.mutable_data<T>() + at, room);
+    }
+    const std::int64_t at = group_ * rows;
+    const std::int64_t inputs = columns - 1;
+    T* x = room;
+    T* y = room + rows * columns;
+    join(rows, inputs, gradient.weight.data<T>() + at * inputs,
+         gradient.bias.defined() ? gradient.bias.data<T>() + at : nullptr, x);
+    divide(x, y, room + 2 * rows * columns);
+    part(rows, inputs, y, out.weight.mutable_data<T>() + at * inputs,
+         out.bias.defined() ? out.bias.mutable_data<T>() + at : nullptr);
+  });
+}
+
+double KroneckerBlock::energy(const LayerTensors& x) const {
+  const Factor& left = a_is_left_ ? a_ : g_;
+  const Factor& right = a_is_left_ ? g_ : a_;
+  const std::int64_t rows = left.size();
+  const std::int64_t columns = right.size();
+  double sum = 0.0;
+  dispatch_float(op, dtype_, [&](auto tag) {
+    using T = decltype(tag);
+    const Tensor room = Tensor::empty({3, rows, columns}, {dtype_});
+    T* joined = room.mutable_data<T>();
+    T* product = joined + rows * columns;
+    T* result = product + rows * columns;
+    const std::int64_t at = group_ * rows;
+    const std::int64_t inputs = joint_bias_ ? columns - 1 : columns;
+    const T* weight = x.weight.data<T>() + at * inputs;
+    if (joint_bias_) {
+      join(rows, inputs, weight,
+           x.bias.defined() ? x.bias.data<T>() + at : nullptr, joined);
+      weight = joined;
+    }
+    left.multiply_left(columns, weight, product);
+    right.multiply_right(rows, product, result);
+    for (std::int64_t i = 0; i < rows * columns; ++i) {
+      sum += double{weight[i]} * double{result[i]};
     }
   });
+  return positions_ * sum;
 }
 
 Tensor KroneckerBlock::inverse_a() const {

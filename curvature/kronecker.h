@@ -21,29 +21,42 @@ struct KroneckerOptions {
   double running_average = 0.0;
   /** Largest diagonal block of a factor; 0 keeps it whole. */
   std::int64_t split_dim = 0;
+  /** The layer's bias is the last column of the weight (homogeneous
+   * coordinate); of layers that have one and whose sums count it. */
+  bool joint_bias = false;
+  /** Keeps A and G themselves too: energy() needs them. */
+  bool keep_factors = false;
+};
+
+/** The gradients of a layer, or their like: weight, and bias if it is joint. */
+struct LayerTensors {
+  Tensor weight;
+  Tensor bias = {};  ///< Undefined: counts as zero, and is not written.
 };
 
 /**
- * One layer's Fisher block, F ~ T (G kron A) + lambda I, and how to divide by
- * it: g' = 1/T (G + s/pi I)^-1 g (A + pi s I)^-1 with s = sqrt(lambda / T), g
- * viewed as (C_out, D). Of an embedding, g (V,E), A is a diagonal (V) and acts
- * from the left, G (E,E) from the right. Works on the storage order of the
- * weight; see docs/thor.md.
+ * One Fisher block of a layer, F ~ T (G kron A) + lambda I, and how to divide
+ * by it: g' = 1/T (G + s/pi I)^-1 g (A + pi s I)^-1 with s = sqrt(lambda / T),
+ * g viewed as (C_out, D). A grouped convolution has one per group, whose g are
+ * the group's rows of the weight. With a joint bias g is (C_out, D + 1). Of an
+ * embedding, g (V,E), A is a diagonal (V) and acts from the left, G (E,E) from
+ * the right. Works on the storage order of the weight; see docs/thor.md.
  */
 class KroneckerBlock {
  public:
-  /** Throws ValueError for a layer without factors, or a convolution weight
-   * that is not ChannelsLast; ShapeError for a weight of another rank. */
+  /** Throws ValueError for a convolution weight that is not ChannelsLast, a
+   * joint bias that the layer has not, or a group that it has not; ShapeError
+   * for a weight of another rank. */
   KroneckerBlock(std::string name, const CurvatureSource& source,
-                 const KroneckerOptions& options);
+                 const KroneckerOptions& options, std::int64_t group = 0);
 
   /** Throws what take() throws, and changes nothing: ValueError if P_A and P_G
    * differ or are 0, ShapeError for factors of another shape. */
   void check(const FactorSums& sums) const;
   /**
-   * Takes the window's sums: A = S_A / P, G = gradient_scale S_G / P, their
-   * running averages and their damping. What is not finite is noted and changes
-   * no average. Throws like check().
+   * Takes the window's sums (of the group): A = S_A / P, G = gradient_scale S_G
+   * / P, their running averages and their damping. What is not finite is noted
+   * and changes no average. Throws like check().
    */
   void take(const FactorSums& sums, double gradient_scale, double damping,
             long step);
@@ -58,12 +71,17 @@ class KroneckerBlock {
 
   /** Floating operations of one precondition(). */
   double cost() const noexcept;
-  /** scale F^-1 g, with the inverses of the last good refresh. `gradient`
-   * has the weight's shape and layout. Needs a preconditioner. */
-  Tensor precondition(const Tensor& gradient, double scale) const;
-  /** The same into `out`; scratch is U8, of at least scratch_bytes(). */
-  void precondition(const Tensor& gradient, double scale, const Tensor& out,
-                    const Tensor& scratch) const;
+  /** out = scale F^-1 g, with the inverses of the last good refresh; both have
+   * the shape and layout of the parameters, and only the group's rows are read
+   * and written. Scratch is U8, of at least scratch_bytes(). Needs a
+   * preconditioner. */
+  void precondition(const LayerTensors& gradient, double scale,
+                    const LayerTensors& out, const Tensor& scratch) const;
+  /** The same into new tensors. */
+  LayerTensors precondition(const LayerTensors& gradient, double scale) const;
+  /** <x, T G x A>, with the factors of the last refresh, undamped. Needs
+   * keep_factors; 0 before the first refresh. */
+  double energy(const LayerTensors& x) const;
   std::int64_t scratch_bytes() const noexcept;
 
   /** The inverses in weight order (c,kh,kw), (D,D) and (C_out,C_out); of an
@@ -80,15 +98,19 @@ class KroneckerBlock {
   friend void refresh(const std::vector<KroneckerBlock*>& blocks, long step);
 
   double diagonal(const Factor& factor, Ladder::Side side) const;
+  Tensor with_constant(const FactorSums& sums);
   void finish(bool inverted, long step);
   const BlockInverse& left() const noexcept;
   const BlockInverse& right() const noexcept;
 
   DampingSplit damping_split_;
   bool a_is_left_;  ///< The rows of the weight belong to A, not to G.
+  bool joint_bias_;
   DType dtype_;
+  std::int64_t group_;
   Factor a_;
   Factor g_;
+  Tensor joint_a_;  ///< Where S_A gets the constant input's row and column.
   bool finite_ = false;     ///< The sums last taken.
   double scalar_ = 0.0;     ///< Denominator of Preconditioner::Scalar.
   double positions_ = 0.0;  ///< T of the sums last taken,

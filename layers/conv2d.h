@@ -47,6 +47,7 @@ class Conv2d : public Module, public CurvatureSource {
     return CurvatureKind::Conv2d;
   }
   Tensor curvature_weight() const override { return weight; }
+  Tensor curvature_bias() const override { return bias; }
   Conv2dGeometry curvature_geometry() const override { return window_; }
 
   Tensor weight;

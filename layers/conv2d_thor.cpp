@@ -101,8 +101,7 @@ Conv2dThor::Conv2dThor(const Conv2dThorOptions& options)
     : Conv2d("Conv2dThor", checked(options)), thor_options_(options) {
   // A clone copies values: a tensor given to start from need not live on.
   thor_options_.weight_init = thor_options_.bias_init = "zeros";
-  if (has_factors())
-    enable_factors(std::make_shared<KroneckerObserver>(Collect::Factors));
+  enable_factors(std::make_shared<KroneckerObserver>(Collect::Factors));
 }
 
 Conv2dThor::Conv2dThor(const Conv2dThorOptions& options, Generator& rng)

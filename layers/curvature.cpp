@@ -6,6 +6,7 @@
 #include <mjolnir/core/ops/shape.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
+#include <mjolnir/layers/module.h>
 
 namespace mjolnir {
 
@@ -76,12 +77,10 @@ ObservationHandle CurvatureSource::observe(
 }
 
 void CurvatureSource::enable_factors(std::shared_ptr<FactorObserver> factors) {
-  const std::int64_t groups = curvature_geometry().groups;
-  if (groups != 1)
-    throw ValueError(
-        "[enable_factors] expected a convolution of one group, got groups = " +
-        std::to_string(groups) + "; train it as a first-order layer");
-  if (!factors) factors = std::make_shared<KroneckerObserver>();
+  if (!factors) {
+    factors = std::make_shared<KroneckerObserver>(
+        Collect::Nothing, joint_bias() && curvature_bias().defined());
+  }
   ObservationHandle handle = observe(factors);
   state_->own = std::move(handle);
   state_->factors = std::move(factors);
@@ -93,15 +92,7 @@ const std::shared_ptr<FactorObserver>& CurvatureSource::factors()
   return state_ ? state_->factors : none;
 }
 
-void CurvatureSource::require_factors(const char* call) const {
-  if (has_factors()) return;
-  throw ValueError("[" + std::string(call) + "] a convolution of group = " +
-                   std::to_string(curvature_geometry().groups) +
-                   " has no factors yet; it trains as a first-order layer");
-}
-
 void CurvatureSource::collect(Collect what) {
-  require_factors("collect");
   if (!factors())
     throw ValueError(
         "[collect] the layer is dormant; call enable_factors() first");
@@ -109,7 +100,6 @@ void CurvatureSource::collect(Collect what) {
 }
 
 const FactorObserver& CurvatureSource::collected(const char* call) const {
-  require_factors(call);
   if (factors()) return *factors();
   throw ValueError("[" + std::string(call) +
                    "] the layer is dormant; call enable_factors() and "
@@ -125,13 +115,34 @@ const char* what_is_missing(const FactorObserver& factors) {
              : "call collect(Collect::Factors) before loss.backward()";
 }
 
-/** Rows and columns from storage order (kh,kw,c) to weight order (c,kh,kw). */
-Tensor to_weight_order(const Tensor& s, const Tensor& weight) {
+/** The last `axes` axes, each from storage order (kh,kw,c) to weight order
+ * (c,kh,kw). s (D,D), (g,D,D), (D) or (g,D) */
+Tensor to_weight_order(const Tensor& s, const Tensor& weight, int axes) {
+  if (weight.rank() != 4) return s;
   const std::int64_t c = weight.size(1);
   const std::int64_t k = weight.size(2) * weight.size(3);
   if (k == 1 || c == 1) return s;
-  const Tensor split = reshape(s, {k, c, k, c});
-  return reshape(permute(split, {1, 0, 3, 2}), s.shape());
+  const std::int64_t groups =
+      axes == 1 ? s.numel() / (k * c) : s.numel() / (k * c * k * c);
+  if (axes == 1) {
+    const Tensor split = reshape(s, {groups, k, c});
+    return reshape(permute(split, {0, 2, 1}), s.shape());
+  }
+  const Tensor split = reshape(s, {groups, k, c, k, c});
+  return reshape(permute(split, {0, 2, 1, 4, 3}), s.shape());
+}
+
+/** [[a, m], [m^T, 1]]: A of the inputs and of one that is always 1.
+ * a (...,D,D), m (...,D) */
+Tensor with_constant(const Tensor& a, const Tensor& m) {
+  const std::int64_t d = a.size(-1);
+  const std::int64_t groups = m.numel() / d;
+  const Tensor column = reshape(m, {groups, d, 1});
+  const Tensor corner = Tensor::full({groups, 1, 1}, 1.0, {a.dtype()});
+  const Tensor top = concat({reshape(a, {groups, d, d}), column}, 2);
+  const Tensor bottom = concat({reshape(m, {groups, 1, d}), corner}, 2);
+  const Tensor whole = concat({top, bottom}, 1);
+  return a.rank() == 3 ? whole : reshape(whole, {d + 1, d + 1});
 }
 
 }  // namespace
@@ -143,10 +154,11 @@ Tensor CurvatureSource::matrix_a() const {
     throw ValueError(std::string("[matrix_a] S_A has no positions yet; ") +
                      what_is_missing(observer));
   const NoGrad no_grad;
-  const Tensor a = sums.a * (1 / static_cast<double>(sums.positions_a));
-  return curvature_kind() == CurvatureKind::Conv2d
-             ? to_weight_order(a, curvature_weight())
-             : a;
+  const double share = 1 / static_cast<double>(sums.positions_a);
+  const Tensor weight = curvature_weight();
+  const Tensor a = to_weight_order(sums.a * share, weight, 2);
+  if (!sums.a_sum.defined()) return a;
+  return with_constant(a, to_weight_order(sums.a_sum * share, weight, 1));
 }
 
 Tensor CurvatureSource::matrix_g() const {
@@ -160,7 +172,6 @@ Tensor CurvatureSource::matrix_g() const {
 }
 
 Tensor CurvatureSource::save_gradient(const Tensor& dout) {
-  require_factors("save_gradient");
   if (!factors()) enable_factors();
   const Tensor weight = curvature_weight();
   const bool image = curvature_kind() == CurvatureKind::Conv2d;
@@ -174,7 +185,11 @@ Tensor CurvatureSource::save_gradient(const Tensor& dout) {
         (image ? " channels (N,C,H,W)" : " features on the last axis") +
         " and dtype " + name_of(weight.dtype()) + ", got " +
         (dout.defined() ? "shape " + dout.shape().str() : "no tensor"));
-  factors()->add_gradient(curvature_kind(), dout);
+  CurvatureRecord record;
+  record.kind = curvature_kind();
+  record.geometry = curvature_geometry();
+  record.dout = dout;
+  factors()->add_gradient(record);
   return dout;
 }
 
@@ -200,6 +215,15 @@ void CurvatureSource::watch(const Tensor& x, const Tensor& y,
     record.x = Tensor();
     record.dout = Tensor();
   });
+}
+
+CurvatureSource& curvature(Module& layer) {
+  auto* source = dynamic_cast<CurvatureSource*>(&layer);
+  if (source != nullptr) return *source;
+  throw ValueError(
+      "[curvature] expected a layer with curvature (Conv2d, Dense, "
+      "Embedding), got " +
+      layer.describe());
 }
 
 }  // namespace mjolnir

@@ -64,6 +64,7 @@ enum class Collect : std::uint8_t {
 };
 
 class FactorObserver;
+class Module;
 
 /**
  * A layer whose Fisher block can be observed. Sources are born dormant in
@@ -87,37 +88,41 @@ class CurvatureSource {
   /** Conv2d: the window. Padding that depends on the input (`same`) is only
    * known in a CurvatureRecord. */
   virtual Conv2dGeometry curvature_geometry() const { return {}; }
-  /** False for a grouped convolution: nobody collects its factors yet, and an
-   * optimizer treats it as a first-order layer. */
-  bool has_factors() const { return curvature_geometry().groups == 1; }
+  /** The bias (O) whose gradient is dout too, so that it may join the weight's
+   * block as the weight of one more input that is always 1. Undefined for a
+   * layer without one. */
+  virtual Tensor curvature_bias() const { return {}; }
+  /** True if the layer wants its bias to join (DenseThorOptions::joint_bias).
+   */
+  virtual bool joint_bias() const { return false; }
 
   /**
    * Gives the layer sums of its own, or replaces them: an optimizer hands in
    * the observer it will read, so that nothing is gathered twice. Without one:
-   * a KroneckerObserver that collects nothing until told to. Throws ValueError
-   * unless has_factors().
+   * a KroneckerObserver that collects nothing until told to.
    */
   void enable_factors(std::shared_ptr<FactorObserver> factors = nullptr);
   /** The layer's own sums, null while dormant. */
   const std::shared_ptr<FactorObserver>& factors() const noexcept;
   /** What its own sums gather from the next backward pass on. Throws
-   * ValueError while dormant, or unless has_factors(). */
+   * ValueError while dormant. */
   void collect(Collect what);
 
   /**
-   * A = S_A / P_A (D,D) in weight order: channel slowest, then kh, then kw.
-   * Embedding: the share of each id, (V). Throws ValueError if nothing was
-   * collected, naming the missing call, and unless has_factors().
+   * A = S_A / P_A (D,D) in weight order: channel slowest, then kh, then kw. Of
+   * g groups: (g,D,D), one A per group. With a joint bias D counts the constant
+   * input too, as the last one. Embedding: the share of each id, (V). Throws
+   * ValueError if nothing was collected, naming the missing call.
    */
   Tensor matrix_a() const;
-  /** G = S_G / P_G (O,O), unscaled. Throws like matrix_a(). */
+  /** G = S_G / P_G (O,O), or (g,O/g,O/g), unscaled. Throws like matrix_a(). */
   Tensor matrix_g() const;
   /**
    * Adds dout to S_G and P_G alone, collecting or not, and returns the same
    * handle. While its sums collect factors, every backward pass adds just that,
    * once per use, together with S_A; it needs no call, and makes none: the
    * graph may outlive the layer. Throws ShapeError for a dout that is not the
-   * layer's, ValueError unless has_factors().
+   * layer's.
    */
   Tensor save_gradient(const Tensor& dout);
 
@@ -134,11 +139,14 @@ class CurvatureSource {
 
  private:
   struct State;
-  void require_factors(const char* call) const;
   const FactorObserver& collected(const char* call) const;
   State& state();
 
   std::shared_ptr<State> state_;
 };
+
+/** The curvature of a layer: matrix_a(), matrix_g(), save_gradient(). Throws
+ * ValueError for a module that is no CurvatureSource. */
+CurvatureSource& curvature(Module& layer);
 
 }  // namespace mjolnir

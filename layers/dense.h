@@ -39,6 +39,7 @@ class Dense : public Module, public CurvatureSource {
 
   CurvatureKind curvature_kind() const override { return CurvatureKind::Dense; }
   Tensor curvature_weight() const override { return weight; }
+  Tensor curvature_bias() const override { return bias; }
 
   Tensor weight;
   Tensor bias;  ///< Undefined without bias.

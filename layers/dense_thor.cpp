@@ -1,3 +1,4 @@
+#include <mjolnir/core/error.h>
 #include <mjolnir/core/events.h>
 #include <mjolnir/layers/dense_thor.h>
 #include <mjolnir/layers/factors.h>
@@ -9,6 +10,10 @@ namespace {
 DenseOptions checked(const DenseThorOptions& options) {
   require_at_least("DenseThor", "in_channels", options.in_channels, 1);
   require_at_least("DenseThor", "out_channels", options.out_channels, 1);
+  if (options.joint_bias && !options.has_bias) {
+    throw ValueError(
+        "[DenseThor] expected has_bias with joint_bias, got has_bias = false");
+  }
   DenseOptions plain;
   plain.in = options.in_channels;
   plain.out = options.out_channels;
@@ -24,7 +29,8 @@ DenseThor::DenseThor(const DenseThorOptions& options)
     : Dense("DenseThor", checked(options)), thor_options_(options) {
   // A clone copies values: a tensor given to start from need not live on.
   thor_options_.weight_init = thor_options_.bias_init = "zeros";
-  enable_factors(std::make_shared<KroneckerObserver>(Collect::Factors));
+  enable_factors(std::make_shared<KroneckerObserver>(Collect::Factors,
+                                                     thor_options_.joint_bias));
 }
 
 DenseThor::DenseThor(const DenseThorOptions& options, Generator& rng)

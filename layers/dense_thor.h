@@ -16,6 +16,9 @@ struct DenseThorOptions {
   Initializer weight_init = "normal";
   Initializer bias_init = "zeros";
   bool has_bias = true;
+  /** The bias joins the weight's block as the weight of one more input, always
+   * 1: A is (in + 1, in + 1). Needs has_bias. */
+  bool joint_bias = false;
   /** See DenseOptions: T = 1 and N counts positions of x (N,S,in). */
   bool positions_are_samples = false;
   DType dtype = DType::F32;
@@ -34,6 +37,7 @@ class DenseThor : public Dense {
 
   std::unique_ptr<Module> clone() const override;
   std::string describe() const override;
+  bool joint_bias() const override { return thor_options_.joint_bias; }
 
  private:
   explicit DenseThor(const DenseThorOptions& options);

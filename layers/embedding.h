@@ -36,9 +36,11 @@ class Embedding : public Module, public CurvatureSource {
 
   Tensor weight;
 
- private:
+ protected:
+  /** Checks and registers, with the table still zero. */
   explicit Embedding(const EmbeddingOptions& options);
 
+ private:
   EmbeddingOptions options_;
 };
 

@@ -1,5 +1,6 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
+#include <mjolnir/core/ops/shape.h>
 #include <mjolnir/layers/factors.h>
 #include <mjolnir/layers/patch_covariance.h>
 
@@ -21,6 +22,23 @@ std::int64_t row_length(const Tensor& x, CurvatureKind kind) {
   return kind == CurvatureKind::Conv2d ? x.size(1) : x.size(-1);
 }
 
+/** sum of squares, per group of channels, over the window's positions.
+ * x (N,C,H,W) ChannelsLast */
+std::vector<double> energies(const Tensor& x, const Conv2dGeometry& window) {
+  std::vector<double> sums(static_cast<std::size_t>(window.groups));
+  dispatch_float("factors", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if (window.groups == 1) {
+      sums[0] = kernels::patch_energy(x.size(0), x.size(2), x.size(3),
+                                      x.size(1), window, x.data<T>());
+      return;
+    }
+    kernels::patch_energies(x.size(0), x.size(2), x.size(3), x.size(1), window,
+                            x.data<T>(), sums.data());
+  });
+  return sums;
+}
+
 double energy(const Tensor& x) {
   return dispatch_float("factors", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
@@ -28,19 +46,55 @@ double energy(const Tensor& x) {
   });
 }
 
-double energy(const Tensor& x, const Conv2dGeometry& window) {
-  return dispatch_float("factors", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    return kernels::patch_energy(x.size(0), x.size(2), x.size(3), x.size(1),
-                                 window, x.data<T>());
-  });
+void add(const std::vector<double>& terms, std::vector<double>& sums) {
+  sums.resize(terms.size());
+  for (std::size_t i = 0; i < terms.size(); ++i) sums[i] += terms[i];
+}
+
+/** Zeros (d,d), or (groups,d,d). */
+Tensor square_zeros(std::int64_t groups, std::int64_t d, DType dtype) {
+  return groups == 1 ? Tensor::zeros({d, d}, {dtype})
+                     : Tensor::zeros({groups, d, d}, {dtype});
 }
 
 void add_gram(const Tensor& rows, std::int64_t d, Tensor& s) {
-  if (!s.defined()) s = Tensor::zeros({d, d}, {rows.dtype()});
+  if (!s.defined()) s = square_zeros(1, d, rows.dtype());
   dispatch_float("factors", rows.dtype(), [&](auto tag) {
     using T = decltype(tag);
     kernels::add_gram(rows.numel() / d, d, rows.data<T>(), s.mutable_data<T>());
+  });
+}
+
+void add_patches(const Tensor& x, const Conv2dGeometry& window, Tensor& s) {
+  const std::int64_t d =
+      window.kernel_h * window.kernel_w * x.size(1) / window.groups;
+  if (!s.defined()) s = square_zeros(window.groups, d, x.dtype());
+  add_patch_covariance(x, window, s);
+}
+
+/** A window that is one pixel of one group's channels. */
+Conv2dGeometry pixels_of(const Conv2dGeometry& window) {
+  Conv2dGeometry pixels;
+  pixels.groups = window.groups;
+  return pixels;
+}
+
+/** m += the sums over positions of what the layer multiplies by its weight.
+ * m (D) or (g,D) */
+void add_input_sums(const Tensor& x, const CurvatureRecord& record, Tensor& m) {
+  Conv2dGeometry w = record.geometry;
+  const bool image = record.kind == CurvatureKind::Conv2d;
+  const std::int64_t channels = image ? x.size(1) : x.size(-1);
+  const std::int64_t d = w.kernel_h * w.kernel_w * channels / w.groups;
+  if (!m.defined()) {
+    m = Tensor::zeros(w.groups == 1 ? Shape{d} : Shape{w.groups, d},
+                      {x.dtype()});
+  }
+  dispatch_float("factors", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    kernels::add_patch_sums(image ? x.size(0) : x.numel() / channels,
+                            image ? x.size(2) : 1, image ? x.size(3) : 1,
+                            channels, w, x.data<T>(), m.mutable_data<T>());
   });
 }
 
@@ -58,6 +112,26 @@ Tensor batch_mean(const Tensor& x) {
 }
 
 }  // namespace
+
+FactorSums FactorSums::group(std::int64_t index) const {
+  const auto part = [index](const Tensor& x) {
+    if (!x.defined()) return x;
+    const Shape inner = x.shape();
+    const Tensor one = slice(x, 0, index, index + 1);
+    return inner.rank() == 3 ? reshape(one, {inner[1], inner[2]})
+                             : reshape(one, {inner[1]});
+  };
+  if (traces_g.size() <= 1) return *this;
+  const NoGrad no_grad;
+  FactorSums sums = *this;
+  sums.a = part(a);
+  sums.a_sum = part(a_sum);
+  sums.g = part(g);
+  const auto at = static_cast<std::size_t>(index);
+  sums.traces_a = {traces_a[at]};
+  sums.traces_g = {traces_g[at]};
+  return sums;
+}
 
 void FactorObserver::clear() {
   sums_ = FactorSums();
@@ -77,48 +151,59 @@ void FactorObserver::begin(const CurvatureRecord& record) {
   }
 }
 
-void FactorObserver::add_a(const CurvatureRecord& record) {
-  const bool factors = what_ == Collect::Factors;
-  if (record.kind == CurvatureKind::Embedding) {
-    const std::int64_t ids = record.x.numel();
-    sums_.positions_a += ids;
-    sums_.trace_a += double(ids);  // a is a unit vector
-    if (!factors) return;
-    if (!sums_.a.defined())
-      sums_.a = Tensor::zeros({record.rows}, {record.dout.dtype()});
-    dispatch_float("factors", sums_.a.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      if (!kernels::count_ids(ids, record.x.data<std::int64_t>(), record.rows,
-                              sums_.a.mutable_data<T>()))
-        throw ValueError("[factors] expected ids below " +
-                         std::to_string(record.rows));
-    });
-    return;
-  }
-  const Tensor x = as_rows(record.x, record.kind);
-  if (record.kind == CurvatureKind::Dense) {
-    sums_.positions_a += x.numel() / x.size(-1);
-    sums_.trace_a += energy(x);
-    if (factors) add_gram(x, x.size(-1), sums_.a);
-    return;
-  }
-  const Conv2dGeometry& window = record.geometry;
-  sums_.positions_a +=
-      x.size(0) * window.out_h(x.size(2)) * window.out_w(x.size(3));
-  sums_.trace_a += energy(x, window);
-  if (!factors) return;
-  const std::int64_t d = window.kernel_h * window.kernel_w * x.size(1);
-  if (!sums_.a.defined()) sums_.a = Tensor::zeros({d, d}, {x.dtype()});
-  add_patch_covariance(x, window, sums_.a);
+void FactorObserver::add_ids(const CurvatureRecord& record) {
+  const std::int64_t ids = record.x.numel();
+  sums_.positions_a += ids;
+  add({static_cast<double>(ids)}, sums_.traces_a);  // a is a unit vector
+  if (what_ != Collect::Factors) return;
+  if (!sums_.a.defined())
+    sums_.a = Tensor::zeros({record.rows}, {record.dout.dtype()});
+  dispatch_float("factors", sums_.a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if (!kernels::count_ids(ids, record.x.data<std::int64_t>(), record.rows,
+                            sums_.a.mutable_data<T>()))
+      throw ValueError("[factors] expected ids below " +
+                       std::to_string(record.rows));
+  });
 }
 
-void FactorObserver::add_g(const Tensor& dout, CurvatureKind kind,
-                           bool factors) {
-  const Tensor rows = as_rows(dout, kind);
-  const std::int64_t length = row_length(rows, kind);
+void FactorObserver::add_a(const CurvatureRecord& record) {
+  if (record.kind == CurvatureKind::Embedding) return add_ids(record);
+  const Conv2dGeometry& window = record.geometry;
+  const bool image = record.kind == CurvatureKind::Conv2d;
+  const Tensor x = as_rows(record.x, record.kind);
+  const std::int64_t positions =
+      image ? x.size(0) * window.out_h(x.size(2)) * window.out_w(x.size(3))
+            : x.numel() / x.size(-1);
+  sums_.positions_a += positions;
+  std::vector<double> traces =
+      image ? energies(x, window) : std::vector<double>{energy(x)};
+  for (double& trace : traces)
+    if (joint_bias_) trace += static_cast<double>(positions);
+  add(traces, sums_.traces_a);
+  if (what_ != Collect::Factors) return;
+  if (image) {
+    add_patches(x, window, sums_.a);
+  } else {
+    add_gram(x, x.size(-1), sums_.a);
+  }
+  if (joint_bias_) add_input_sums(x, record, sums_.a_sum);
+}
+
+void FactorObserver::add_g(const CurvatureRecord& record, bool factors) {
+  const Tensor rows = as_rows(record.dout, record.kind);
+  const std::int64_t length = row_length(rows, record.kind);
+  const Conv2dGeometry pixels = pixels_of(record.geometry);
+  const bool grouped = pixels.groups != 1;
   sums_.positions_g += rows.numel() / length;
-  sums_.trace_g += energy(rows);
-  if (factors) add_gram(rows, length, sums_.g);
+  add(grouped ? energies(rows, pixels) : std::vector<double>{energy(rows)},
+      sums_.traces_g);
+  if (!factors) return;
+  if (grouped) {
+    add_patches(rows, pixels, sums_.g);
+  } else {
+    add_gram(rows, length, sums_.g);
+  }
 }
 
 void FactorObserver::count_positions() {
@@ -136,14 +221,14 @@ void KroneckerObserver::record(const CurvatureRecord& record) {
   const NoGrad no_grad;
   begin(record);
   add_a(record);
-  add_g(record.dout, record.kind, collects() == Collect::Factors);
+  add_g(record, collects() == Collect::Factors);
   count_positions();
 }
 
-void KroneckerObserver::add_gradient(CurvatureKind kind, const Tensor& dout) {
+void KroneckerObserver::add_gradient(const CurvatureRecord& record) {
   const NoGrad no_grad;
   begin_by_hand();
-  add_g(dout, kind, true);
+  add_g(record, true);
 }
 
 void BatchMeanObserver::record(const CurvatureRecord& record) {
@@ -156,21 +241,24 @@ void BatchMeanObserver::record(const CurvatureRecord& record) {
   const bool factors = collects() == Collect::Factors;
   if (record.kind != CurvatureKind::Conv2d) {
     add_a(record);
-    add_g(record.dout, record.kind, factors);
+    add_g(record, factors);
     count_positions();
     return;
   }
   CurvatureRecord mean = record;
   mean.x = batch_mean(record.x);
+  mean.dout = batch_mean(record.dout);
   add_a(mean);
-  add_g(batch_mean(record.dout), record.kind, factors);
+  add_g(mean, factors);
   sums_.positions_per_sample = double(sums_.positions_a);
 }
 
-void BatchMeanObserver::add_gradient(CurvatureKind kind, const Tensor& dout) {
+void BatchMeanObserver::add_gradient(const CurvatureRecord& record) {
   const NoGrad no_grad;
   begin_by_hand();
-  add_g(kind == CurvatureKind::Conv2d ? batch_mean(dout) : dout, kind, true);
+  CurvatureRecord mean = record;
+  if (record.kind == CurvatureKind::Conv2d) mean.dout = batch_mean(record.dout);
+  add_g(mean, true);
 }
 
 }  // namespace mjolnir

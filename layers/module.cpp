@@ -7,6 +7,7 @@
 
 #include <mjolnir/core/error.h>
 #include <mjolnir/layers/curvature.h>
+#include <mjolnir/layers/factors.h>
 #include <mjolnir/layers/module.h>
 
 namespace mjolnir {
@@ -298,7 +299,8 @@ void Module::copy_from(const Module& source) {
     const auto* source = dynamic_cast<const CurvatureSource*>(from);
     auto* target = dynamic_cast<CurvatureSource*>(to);
     if (source && source->factors() && !target->factors())
-      target->enable_factors();
+      target->enable_factors(std::make_shared<KroneckerObserver>(
+          Collect::Nothing, source->factors()->joint_bias()));
     for (std::size_t i = 0; i < from->children_.size(); ++i)
       pending.emplace_back(to->children_[i].second, from->children_[i].second);
   }

@@ -35,8 +35,9 @@ AdamW::AdamW(const std::vector<ParameterGroup>& groups,
       second_(zero_state()),
       own_steps_(list().size(), 0) {}
 
-void AdamW::step() {
-  const std::vector<Update> updates = begin_step();
+void AdamW::step() { apply(begin_step()); }
+
+void AdamW::apply(const std::vector<Update>& updates) {
   for (const Update& u : updates) {
     if (second_[u.index].defined()) continue;
     first_[u.index] = Tensor::zeros_like(u.parameter);

@@ -26,7 +26,7 @@ struct AdamWOptions {
  * every gradient so far are 0) is left alone, with its m and s, and an event
  * (topic "adamw") names the parameter.
  */
-class AdamW final : public Optimizer {
+class AdamW : public Optimizer {
  public:
   /** Throws ValueError for an option outside its domain, and as Optimizer. */
   explicit AdamW(const Module& module, const AdamWOptions& options = {});
@@ -34,6 +34,10 @@ class AdamW final : public Optimizer {
                  const AdamWOptions& options = {});
 
   void step() override;
+
+ protected:
+  /** Takes the step by these gradients, which may be preconditioned. */
+  void apply(const std::vector<Update>& updates);
 
  private:
   AdamWOptions options_;

@@ -11,8 +11,8 @@
 
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
+#include "core/kernels/sums.h"
 #include "optim/detail/require.h"
-#include "optim/kernels/sums.h"
 
 namespace mjolnir::optim {
 namespace {
@@ -29,7 +29,7 @@ bool is_finite(const Tensor& x) {
 double squared_norm(const Tensor& x) {
   return dispatch_float("optimizer", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    return kernels::dot(x.numel(), x.data<T>(), x.data<T>());
+    return mjolnir::kernels::dot(x.numel(), x.data<T>(), x.data<T>());
   });
 }
 
@@ -37,8 +37,8 @@ Tensor clamped(const Tensor& x, double limit) {
   const Tensor y = Tensor::empty_like(x);
   dispatch_float("optimizer", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    kernels::clamp_to(x.numel(), x.data<T>(), static_cast<T>(limit),
-                      y.mutable_data<T>());
+    mjolnir::kernels::clamp_to(x.numel(), x.data<T>(), static_cast<T>(limit),
+                               y.mutable_data<T>());
   });
   return y;
 }
@@ -154,6 +154,12 @@ std::vector<NamedTensor> Optimizer::named_parameters() const {
   return named;
 }
 
+std::vector<Tensor> Optimizer::tensors() const {
+  std::vector<Tensor> tensors;
+  for (const Parameter& p : parameters_) tensors.push_back(p.tensor);
+  return tensors;
+}
+
 std::vector<Tensor> Optimizer::zero_state() const {
   std::vector<Tensor> state;
   for (const Parameter& p : parameters_) {
@@ -185,7 +191,7 @@ void Optimizer::check_module() const {
   }
 }
 
-std::vector<Optimizer::Update> Optimizer::begin_step(double scale) const {
+std::vector<Update> Optimizer::begin_step(double scale) const {
   check_module();
   std::vector<double> rates;
   for (const Group& group : groups_) {
@@ -240,6 +246,13 @@ void Optimizer::report_not_finite(const Update& update) const {
        "parameter " + parameters_[update.index].name + ", step " +
            std::to_string(steps_) +
            ": the step of some elements is not finite; they are left alone");
+}
+
+void Optimizer::report_left_alone(const Update& update) const {
+  emit(Severity::Warning, name(),
+       "parameter " + parameters_[update.index].name + ", step " +
+           std::to_string(steps_) +
+           ": the step is not finite; the tensor is left alone");
 }
 
 }  // namespace mjolnir::optim

@@ -24,6 +24,9 @@ struct ParameterGroup {
 using DecayFilter =
     std::function<bool(const std::string& name, const Tensor& parameter)>;
 
+/** How the loss adds up the samples' losses. */
+enum class LossReduction : std::uint8_t { Mean, Sum };
+
 /** How gradients are bounded before an optimizer uses them. */
 struct GradientClip {
   enum class Kind : std::uint8_t { None, Norm, Value };
@@ -35,6 +38,16 @@ struct GradientClip {
   static GradientClip norm(double limit) { return {Kind::Norm, limit}; }
   /** Each element clamped to [-limit, limit]. */
   static GradientClip value(double limit) { return {Kind::Value, limit}; }
+};
+
+/** What one parameter needs in one step. */
+struct Update {
+  std::size_t index = 0;  ///< Of the parameter.
+  Tensor parameter;
+  Tensor gradient;              ///< In the parameter's layout; read only.
+  double gradient_scale = 1.0;  ///< Clipping included.
+  double learning_rate = 0.0;
+  double weight_decay = 0.0;  ///< 0 where the filter declines.
 };
 
 /**
@@ -78,7 +91,7 @@ class Optimizer {
     Schedule learning_rate = 0.0;
     double weight_decay = 0.0;
     DecayFilter decay_filter = {};
-    GradientClip clip;
+    GradientClip clip = {};
   };
 
   /** All parameters of a module, which must outlive the optimizer. */
@@ -99,16 +112,6 @@ class Optimizer {
     std::optional<std::size_t> place = {};  ///< Among those of the module.
   };
 
-  /** What one parameter needs in one step. */
-  struct Update {
-    std::size_t index = 0;  ///< Of the parameter.
-    Tensor parameter;
-    Tensor gradient;              ///< In the parameter's layout; read only.
-    double gradient_scale = 1.0;  ///< Clipping included.
-    double learning_rate = 0.0;
-    double weight_decay = 0.0;  ///< 0 where the filter declines.
-  };
-
   /** Checks everything step() promises and lists what has a gradient, which
    * counts `scale` times, before it is clipped. */
   std::vector<Update> begin_step(double scale = 1.0) const;
@@ -119,10 +122,14 @@ class Optimizer {
    * others: state that is there before the first step, so that no later step
    * finds less memory than the first. */
   std::vector<Tensor> zero_state() const;
+  /** The parameters, in the order of their indices. */
+  std::vector<Tensor> tensors() const;
   const char* name() const noexcept { return common_.name; }
   /** Emits a warning, under the optimizer's name: the parameter was left alone
    * where its step is not finite. */
   void report_not_finite(const Update& update) const;
+  /** The same of a parameter that was left alone as a whole. */
+  void report_left_alone(const Update& update) const;
 
   /** A schedule's value at this step; throws ValueError unless it is finite and
    * at least 0. */

@@ -40,8 +40,9 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const SgdOptions& options)
                                       : std::vector<Tensor>(list().size());
 }
 
-void Sgd::step() {
-  const std::vector<Update> updates = begin_step();
+void Sgd::step() { apply(begin_step()); }
+
+void Sgd::apply(const std::vector<Update>& updates) {
   for (const Update& u : updates) {
     Tensor& v = velocity_[u.index];
     if (options_.momentum != 0.0 && !v.defined()) {

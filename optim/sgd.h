@@ -24,7 +24,7 @@ struct SgdOptions {
  * An element whose step overflows is left alone, with its v, and an event
  * (topic "sgd") names the parameter.
  */
-class Sgd final : public Optimizer {
+class Sgd : public Optimizer {
  public:
   /** Throws ValueError for an option outside its domain, and as Optimizer. */
   explicit Sgd(const Module& module, const SgdOptions& options = {});
@@ -32,6 +32,10 @@ class Sgd final : public Optimizer {
                const SgdOptions& options = {});
 
   void step() override;
+
+ protected:
+  /** Takes the step by these gradients, which may be preconditioned. */
+  void apply(const std::vector<Update>& updates);
 
  private:
   SgdOptions options_;

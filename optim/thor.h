@@ -1,21 +1,20 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/damping.h>
-#include <mjolnir/curvature/kronecker.h>
+#include <mjolnir/curvature/levenberg_marquardt.h>
 #include <mjolnir/curvature/refresh.h>
-#include <mjolnir/curvature/state.h>
-#include <mjolnir/layers/curvature.h>
-#include <mjolnir/layers/factors.h>
-#include <mjolnir/layers/layer_norm.h>
+#include <mjolnir/curvature/sample_counter.h>
 #include <mjolnir/layers/module.h>
+#include <mjolnir/optim/kronecker_state.h>
+#include <mjolnir/optim/momentum.h>
 #include <mjolnir/optim/optimizer.h>
+#include <mjolnir/optim/step_length.h>
 
 namespace mjolnir::optim {
 
@@ -24,9 +23,6 @@ enum class ThorStatistics : std::uint8_t {
   PerSample,     ///< Samples and positions: KFC, the textbook.
   MindSporeGpu,  ///< Parity: positions of the batch mean.
 };
-
-/** How the loss adds up the samples' losses. */
-enum class LossReduction : std::uint8_t { Mean, Sum };
 
 /** Options of Thor; docs/thor.md says what each does to the step. */
 struct ThorOptions {
@@ -41,28 +37,41 @@ struct ThorOptions {
   /** Largest diagonal block of a factor; 0 is no split. Unset: 0, and 128 with
    * MindSporeGpu. */
   std::optional<std::int64_t> split_dim = {};
-  long frequency = 100;  ///< Steps between refreshes, at least 1.
+  long frequency = 100;  ///< Steps between looks, at least 1.
   ThorStatistics statistics = ThorStatistics::PerSample;
   DampingSplit damping_split = DampingSplit::Even;
   double running_average = 0.0;   ///< rho of the factors, in [0, 1); 0: off.
   double kl_clip = 0.0;           ///< kappa; 0: off.
   bool enable_clip_grad = false;  ///< Each tensor's step to norm at most 1.
   GradientClip clip = {};  ///< Of g / loss_scale, before preconditioning.
+  /** What a look leads to: always new factors and inverses (Fixed), or the rule
+   * of the paper, RefreshRule::thor(), which needs a frequency of 2 or more. */
+  RefreshRule refresh_rule = {};
+  /** Biases join the blocks of their layers (homogeneous coordinate), and not
+   * only of those that ask for it. */
+  bool joint_bias = false;
+  double norm_constraint = 0.0;  ///< See StepLengthOptions; 0: off.
+  bool graft = false;            ///< See StepLengthOptions.
+  /** Damping that adapts itself, from damping(0) on; step(closure) is then the
+   * only way to step. */
+  std::optional<LevenbergMarquardtOptions> adaptive_damping = {};
 };
+
+/** The loss of the batch whose gradients are there, once more. */
+using LossClosure = std::function<Tensor()>;
 
 /**
  * THOR (Chen et al., "THOR, Trace-based Hardware-driven Layer-Oriented Natural
  * Gradient Descent Computation", AAAI-21): the gradient of every layer with
  * enabled factors is multiplied by the inverse of its Kronecker-factored
- * Fisher block, refreshed every `frequency` steps; everything else follows
- * plain momentum. Grouped convolutions are first-order too, and an event (topic
- * "thor") says so, as it does if no layer has factors.
+ * Fisher block, which the refresh rule renews; everything else follows plain
+ * momentum. An event (topic "thor") says so if no layer has factors.
  *
  * Factors cover the backward passes from zero_grad() to step(); layers that it
  * does not move collect none. A module must outlive its optimizer, and belongs
  * to one Thor at a time.
  */
-class Thor final : public Optimizer, public CurvatureState {
+class Thor final : public Optimizer, public KroneckerState {
  public:
   /** Throws ValueError for an option outside its domain, and as Optimizer. */
   explicit Thor(Module& module, const ThorOptions& options = {});
@@ -70,70 +79,38 @@ class Thor final : public Optimizer, public CurvatureState {
    * all layers of the module. */
   Thor(Module& module, const std::vector<ParameterGroup>& groups,
        const ThorOptions& options = {});
-  /** Stops the layers' collecting. */
-  ~Thor() override;
 
   void zero_grad() override;
+  /** Throws ValueError with adaptive damping, which needs the closure. */
   void step() override;
+  /**
+   * The same step. With adaptive damping the closure gives the loss of the same
+   * batch again, as it was given to backward(): it is called before and after
+   * the step, without recording, in the steps that adapt. It must not draw
+   * random numbers; a training-mode BatchNorm moves its running statistics.
+   */
+  void step(const LossClosure& closure);
 
+  /** lambda at the step to come. */
   double damping() const override;
-  std::vector<LayerCurvature> curvature() const override;
-  Tensor inverse_a(const std::string& layer) const override;
-  Tensor inverse_g(const std::string& layer) const override;
-  /** Uses these inverses, in weight order, and this T until the next look;
-   * throws ValueError for an unknown layer or a T that is not finite and above
-   * 0, and ShapeError. */
-  void set_inverses(const std::string& layer, const Tensor& a, const Tensor& g,
-                    double positions);
-  /** Good inverses so far, over all layers. */
-  long refreshes() const noexcept;
+  /** Null without adaptive damping. */
+  const LevenbergMarquardt* adaptive_damping() const noexcept {
+    return adaptive_ ? &*adaptive_ : nullptr;
+  }
 
  private:
-  class SampleCounter;
-
-  struct Layer {
-    std::shared_ptr<FactorObserver> observer;
-    std::size_t parameter;
-    KroneckerBlock block;
-    bool due;  ///< Collects factors, and refreshes when it has a gradient.
-    double cosine = 0.0;  ///< Between g and g' in the last step.
-  };
-
-  /** g' of one parameter, still to be multiplied by `scale`. */
-  struct Direction {
-    Update update;
-    Layer* layer = nullptr;  ///< Null: first order.
-    Tensor value;            ///< Undefined: left alone in this step.
-    double scale = 1.0;
-    double clip = 1.0;  ///< Of g' and weight decay together.
-  };
-
-  void adopt_layers(Module& module);
-  bool adopt(const std::string& name, CurvatureSource& source);
-  void adopt_norm(const LayerNorm& norm);
-  void plan_looks();
-  void collect_due();
+  void start(Module& module);
+  void take_step(const LossClosure* closure);
   double gradient_scale() const;
-  void find_layers(std::vector<Direction>& directions);
-  void check_sums(const std::vector<Direction>& directions) const;
-  void refresh_due(const std::vector<Direction>& directions, double damping);
-  void precondition(std::vector<Direction>& directions, double damping) const;
-  void first_order(Direction& direction, double damping) const;
-  void clip_kl(std::vector<Direction>& directions) const;
-  void clip_norms(std::vector<Direction>& directions) const;
-  void make_velocities(const std::vector<Direction>& directions);
-  void move(const Direction& direction);
-  std::size_t index_of(const std::string& layer) const;
+  double loss_of(const LossClosure& closure) const;
+  void divide_norms(std::vector<Direction>& directions, double damping) const;
 
   ThorOptions options_;
-  FixedRefresh rule_;
-  std::vector<Layer> layers_;
+  std::optional<LevenbergMarquardt> adaptive_;
   std::vector<char> norms_;  ///< By parameter: a LayerNorm's, in parity mode.
-  /** With a sum-reduced loss, or parity and a LayerNorm. */
-  std::shared_ptr<SampleCounter> counter_;
-  std::vector<ObservationHandle> counting_;
-  /** By parameter; undefined without momentum, or while frozen. */
-  std::vector<Tensor> velocity_;
+  bool counts_ = false;      ///< The number of samples is needed.
+  SampleCounter counter_;
+  Momentum momentum_;
 };
 
 }  // namespace mjolnir::optim

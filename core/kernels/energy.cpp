@@ -49,6 +49,29 @@ double ordered_sum(std::int64_t n, std::int64_t work, F&& f) {
   return sum;
 }
 
+// out[c] = sum over rows r of term(r, x[r, c]), in double; fixed pieces, added
+// in order. x (rows, columns), out (columns)
+template <class T, class Term>
+void sum_pixels(std::int64_t rows, std::int64_t columns, const T* x,
+                double* out, Term term) {
+  const std::int64_t pieces = std::clamp<std::int64_t>(
+      rows * columns / (2 * worthwhile), 1,
+      std::min<std::int64_t>(16, std::max<std::int64_t>(rows, 1)));
+  const Scratch<double> parts(pieces * columns);
+  parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      double* sums = parts.data() + p * columns;
+      std::fill_n(sums, columns, 0.0);
+      for (std::int64_t r = rows * p / pieces; r < rows * (p + 1) / pieces; ++r)
+        for (std::int64_t c = 0; c < columns; ++c)
+          sums[c] += term(r, double(x[r * columns + c]));
+    }
+  });
+  std::fill_n(out, columns, 0.0);
+  for (std::int64_t p = 0; p < pieces; ++p)
+    for (std::int64_t c = 0; c < columns; ++c) out[c] += parts[p * columns + c];
+}
+
 }  // namespace
 
 template <class T>
@@ -78,6 +101,58 @@ double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
 }
 
 template <class T>
+void patch_energies(std::int64_t batch, std::int64_t height, std::int64_t width,
+                    std::int64_t channels, const Conv2dGeometry& window,
+                    const T* x, double* sums) {
+  const Scratch<std::int64_t> rows(height), columns(width);
+  cover(height, window.out_h(height), window.kernel_h, window.stride_h,
+        window.pad_top, window.dilation_h, rows.data());
+  cover(width, window.out_w(width), window.kernel_w, window.stride_w,
+        window.pad_left, window.dilation_w, columns.data());
+  const Scratch<double> totals(channels);
+  sum_pixels(batch * height * width, channels, x, totals.data(),
+             [&](std::int64_t pixel, double value) {
+               const std::int64_t row = pixel / width % height;
+               return double(rows[row] * columns[pixel % width]) * value *
+                      value;
+             });
+  const std::int64_t each = channels / window.groups;
+  for (std::int64_t c = 0; c < channels; ++c) sums[c / each] += totals[c];
+}
+
+template <class T>
+void add_patch_sums(std::int64_t batch, std::int64_t height, std::int64_t width,
+                    std::int64_t channels, const Conv2dGeometry& window,
+                    const T* x, T* sums) {
+  const std::int64_t pixels = height * width;
+  // image (height, width, channels): the sum over the batch.
+  const Scratch<double> image(pixels * channels);
+  sum_pixels(batch, pixels * channels, x, image.data(),
+             [](std::int64_t, double value) { return value; });
+  const std::int64_t each = channels / window.groups;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    T* to = sums + c / each * window.kernel_h * window.kernel_w * each;
+    for (std::int64_t i = 0; i < window.kernel_h; ++i) {
+      for (std::int64_t j = 0; j < window.kernel_w; ++j) {
+        double sum = 0;
+        for (std::int64_t p = 0; p < window.out_h(height); ++p) {
+          const std::int64_t h =
+              p * window.stride_h - window.pad_top + i * window.dilation_h;
+          if (h < 0 || h >= height) continue;
+          for (std::int64_t q = 0; q < window.out_w(width); ++q) {
+            const std::int64_t w =
+                q * window.stride_w - window.pad_left + j * window.dilation_w;
+            if (w >= 0 && w < width)
+              sum += image[(h * width + w) * channels + c];
+          }
+        }
+        to[(i * window.kernel_w + j) * each + c % each] += T(sum);
+      }
+    }
+  }
+}
+
+template <class T>
 void mean_rows(std::int64_t rows, std::int64_t columns, const T* x, T* y) {
   parallel_for(columns, grain_of(rows),
                [&](std::int64_t begin, std::int64_t end) {
@@ -104,6 +179,12 @@ bool count_ids(std::int64_t n, const std::int64_t* ids, std::int64_t classes,
   template double sum_of_squares(std::int64_t, const T*);                      \
   template double patch_energy(std::int64_t, std::int64_t, std::int64_t,       \
                                std::int64_t, const Conv2dGeometry&, const T*); \
+  template void patch_energies(std::int64_t, std::int64_t, std::int64_t,       \
+                               std::int64_t, const Conv2dGeometry&, const T*,  \
+                               double*);                                       \
+  template void add_patch_sums(std::int64_t, std::int64_t, std::int64_t,       \
+                               std::int64_t, const Conv2dGeometry&, const T*,  \
+                               T*);                                            \
   template void mean_rows(std::int64_t, std::int64_t, const T*, T*);           \
   template bool count_ids(std::int64_t, const std::int64_t*, std::int64_t, T*)
 MJOLNIR_ENERGY(float);

@@ -21,6 +21,28 @@ double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
                     std::int64_t channels, const Conv2dGeometry& window,
                     const T* x);
 
+/**
+ * sums[g] += the same of the channels of each of `window.groups` groups.
+ *
+ * x (batch, height, width, channels), sums (groups).
+ */
+template <class T>
+void patch_energies(std::int64_t batch, std::int64_t height, std::int64_t width,
+                    std::int64_t channels, const Conv2dGeometry& window,
+                    const T* x, double* sums);
+
+/**
+ * sums[g, (i, j, c)] += sum over window positions (n, h, w) of
+ * x[n, h sh - pt + i dh, w sw - pl + j dw, g C/groups + c]: the sum of the
+ * patches, each element summed in double.
+ *
+ * x (batch, height, width, channels), sums (groups, kh kw channels/groups).
+ */
+template <class T>
+void add_patch_sums(std::int64_t batch, std::int64_t height, std::int64_t width,
+                    std::int64_t channels, const Conv2dGeometry& window,
+                    const T* x, T* sums);
+
 /** y[j] = (1/rows) sum over i of x[i, j], summed in double.
  *
  * x (rows, columns), y (columns). */

@@ -47,6 +47,7 @@ inline FactorSums sums_of(const Tensor& a, const Tensor& g,
   sums.a = times(a, positions);
   sums.g = times(g, positions);
   sums.positions_a = sums.positions_g = positions;
+  sums.traces_a = sums.traces_g = {1.0};  // not looked at
   sums.samples = samples;
   sums.positions_per_sample =
       static_cast<double>(positions) / static_cast<double>(samples);

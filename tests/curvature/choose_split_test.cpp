@@ -230,7 +230,7 @@ TEST(ChooseSplitDim, RefusesByName) {
               HasSubstr("fc A"));
 
   net.freeze();
-  EXPECT_THAT(message({}), HasSubstr("factors"));
+  EXPECT_THAT(message({}), HasSubstr("curvature"));
   batch.images = Tensor::zeros({0, 2, 3, 4}, {DType::F64});
   EXPECT_THAT(message({}), HasSubstr("at least one sample"));
 }

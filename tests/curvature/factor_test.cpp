@@ -151,8 +151,8 @@ TEST_F(EmbeddingBlock, IsTheDenseBlockOfOneHotInputs) {
       same.a = diagonal(counts);
       refresh_one(block, sums, 0.2, step, 1.0 + double(step));
       refresh_one(twin, same, 0.2, step, 1.0 + double(step));
-      const Doubles got = doubles(block.precondition(gradient_, 0.5));
-      const Doubles want = doubles(twin.precondition(gradient, 0.5));
+      const Doubles got = doubles(block.precondition({gradient_}, 0.5).weight);
+      const Doubles want = doubles(twin.precondition({gradient}, 0.5).weight);
       for (std::size_t i = 0; i < 8; ++i) {
         EXPECT_NEAR(got[i], want[i % 2 * 4 + i / 2], 1e-14);
       }
@@ -171,7 +171,7 @@ TEST_F(EmbeddingBlock, GoesDownTheLadderOnBothSides) {
   ASSERT_EQ(block.preconditioner(), Preconditioner::Inverse);
   EXPECT_EQ(block.state().ladder.raised, 1);
   EXPECT_NEAR(block.state().damping.a, 1.0, 1e-14);
-  const Doubles first = doubles(block.precondition(gradient_, 1.0));
+  const Doubles first = doubles(block.precondition({gradient_}, 1.0).weight);
   Listener listener;
   refresh_one(block, embedding_sums({3, std::nan(""), 7, 2}, g_, 3), 0.04, 1);
   EXPECT_EQ(block.state().ladder.not_finite, 1);
@@ -179,7 +179,7 @@ TEST_F(EmbeddingBlock, GoesDownTheLadderOnBothSides) {
   refresh_one(block, embedding_sums({3, 0, 7, 2}, diagonal({1, -5000}), 3),
               0.04, 2);
   EXPECT_EQ(block.state().ladder.kept, 2);
-  EXPECT_EQ(doubles(block.precondition(gradient_, 1.0)), first);
+  EXPECT_EQ(doubles(block.precondition({gradient_}, 1.0).weight), first);
   // without damping an id that never came leaves the floor alone
   KroneckerBlock undamped("table", layer_, {});
   refresh_one(undamped, embedding_sums({3, 0, 7, 2}, g_, 3), 0.0, 0);

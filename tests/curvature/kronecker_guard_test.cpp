@@ -40,8 +40,8 @@ struct Twins {
   void expect_equal() const {
     const Tensor gradient = Tensor::from<double>({1, -2, 3, 0.5, 4, -1}, {2, 3})
                                 .to(layer.weight.dtype());
-    EXPECT_EQ(doubles(troubled.precondition(gradient, 1.0)),
-              doubles(clean.precondition(gradient, 1.0)));
+    EXPECT_EQ(doubles(troubled.precondition({gradient}, 1.0).weight),
+              doubles(clean.precondition({gradient}, 1.0).weight));
     EXPECT_EQ(troubled.state().mean_a, clean.state().mean_a);
     EXPECT_EQ(troubled.state().mean_g, clean.state().mean_g);
   }
@@ -215,7 +215,8 @@ TEST(KroneckerGuard, AwkwardFactorsTakeTheRungsThatAreDocumented) {
                     block.preconditioner() == Preconditioner::Scalar ? 1 : 0)
               << what;
           if (block.preconditioner() == Preconditioner::None) continue;
-          for (const double v : doubles(block.precondition(gradient, 1.0))) {
+          for (const double v :
+               doubles(block.precondition({gradient}, 1.0).weight)) {
             EXPECT_TRUE(std::isfinite(v)) << what;
           }
         }

@@ -28,7 +28,7 @@ const TensorOptions f64{DType::F64, Layout::RowMajor};
 class KroneckerLadder : public ::testing::Test {
  protected:
   Doubles step(double scale = 1.0) const {
-    return doubles(block_.precondition(gradient_, scale));
+    return doubles(block_.precondition({gradient_}, scale).weight);
   }
 
   Weight layer_{Tensor::zeros({2, 3}, f64)};
@@ -115,7 +115,8 @@ TEST(KroneckerBlock, DividesByTheDenseFisherBlock) {
                         Tensor::from<double>(right, {o * d}));
       ASSERT_TRUE(solved);
       const Doubles want = doubles(*solved);
-      const Doubles got = doubles(kronecker.precondition(gradient, scale));
+      const Doubles got =
+          doubles(kronecker.precondition({gradient}, scale).weight);
       double norm = 0.0;
       for (const double v : want) norm = std::max(norm, std::abs(v));
       for (std::size_t i = 0; i < want.size(); ++i) {
@@ -154,7 +155,7 @@ TEST(KroneckerBlock, ReportsInversesInWeightOrder) {
     const Tensor flat = Tensor::from<double>(doubles(gradient), {2, d});
     const Doubles product = doubles(linalg::matmul(
         linalg::matmul(g, flat), Tensor::from<double>(want, {d, d})));
-    const Doubles got = doubles(block.precondition(gradient, 1.0));
+    const Doubles got = doubles(block.precondition({gradient}, 1.0).weight);
     for (std::size_t i = 0; i < got.size(); ++i) {
       EXPECT_NEAR(got[i], product[i] / 2.0, 1e-13);
     }
@@ -173,7 +174,7 @@ TEST(KroneckerBlock, RunningAverageFollowsItsDefinition) {
   refresh_one(block, sums_of(diagonal({12, 0}), diagonal({6}), 1, 7), 0.0, 1);
   // 0.75 diag(4,8) + 0.25 diag(12,0) = diag(6,6); 0.75 2 + 0.25 6 = 3
   const Tensor gradient = Tensor::from<double>({36, 18}, {1, 2});
-  const Doubles step = doubles(block.precondition(gradient, 1.0));
+  const Doubles step = doubles(block.precondition({gradient}, 1.0).weight);
   const double t = 7.0;
   EXPECT_NEAR(step[0], 36.0 / (6 * 3 * t), 1e-12);
   EXPECT_NEAR(step[1], 18.0 / (6 * 3 * t), 1e-12);
@@ -231,8 +232,8 @@ TEST_F(KroneckerLadder, ANonFiniteSumNeverEntersTheRunningAverage) {
   refresh_one(poisoned, sums_of(good_a_, diagonal({1, std::nan("")}), 2, 6),
               0.3, 1);
   for (KroneckerBlock* b : {&poisoned, &clean}) refresh_one(*b, good, 0.3, 2);
-  EXPECT_EQ(doubles(poisoned.precondition(gradient_, 1.0)),
-            doubles(clean.precondition(gradient_, 1.0)));
+  EXPECT_EQ(doubles(poisoned.precondition({gradient_}, 1.0).weight),
+            doubles(clean.precondition({gradient_}, 1.0).weight));
 }
 
 // An A that is not positive definite until its damping is ten times larger.

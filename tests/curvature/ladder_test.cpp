@@ -65,15 +65,16 @@ TEST(Ladder, EveryRungIsCountedAndEmittedWithLayerStepAndReason) {
   EXPECT_EQ(ladder.counts().skipped, 1);
 }
 
-TEST(FixedRefresh, LooksAtStepZeroAndEveryPeriod) {
-  const FixedRefresh rule(3);
-  std::vector<long> looks;
-  for (long step = 0; step < 8; ++step) {
-    if (rule.looks_at(step)) looks.push_back(step);
+TEST(LookSchedule, LooksAtStepZeroAndEveryPeriod) {
+  const LookSchedule looks(3, RefreshRule::fixed());
+  for (long step = 0; step < 10; ++step) {
+    EXPECT_EQ(looks.looks_at(step), step % 3 == 0) << step;
   }
-  EXPECT_EQ(looks, (std::vector<long>{0, 3, 6}));
-  EXPECT_THROW(FixedRefresh(0), ValueError);
-  EXPECT_THROW(FixedRefresh(-5), ValueError);
+  EXPECT_THROW(LookSchedule(0, RefreshRule::fixed()), ValueError);
+  EXPECT_THROW(LookSchedule(-5, RefreshRule::fixed()), ValueError);
+  EXPECT_NO_THROW(LookSchedule(1, RefreshRule::fixed()));
+  EXPECT_THROW(LookSchedule(1, RefreshRule::thor_nt()), ValueError);
+  EXPECT_NO_THROW(LookSchedule(2, RefreshRule::thor_nt()));
 }
 
 }  // namespace

@@ -236,17 +236,6 @@ TEST(Conv2dThor, AnUnusedBiasInitIsAnEvent) {
   EXPECT_EQ(event_count("initializer"), before + 1);
 }
 
-TEST(Conv2dThor, GroupsTrainWithoutFactors) {
-  Generator rng(2);
-  Conv2dThorOptions options = base();
-  options.group = 2;
-  Conv2dThor conv(options, rng);
-  EXPECT_FALSE(conv.has_factors());
-  sum(conv(normal({2, 2, 4, 5}, 0, 1, rng))).backward();
-  EXPECT_TRUE(conv.weight.grad().defined());
-  EXPECT_THROW(conv.matrix_a(), ValueError);
-}
-
 /** The example of the golden numbers: N=2, C=1, 2x2 images and kernel. */
 struct Golden {
   Generator rng{3};

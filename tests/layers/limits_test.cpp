@@ -297,24 +297,5 @@ TEST(LayerLimits, AnEmptyBatchHasNoFactors) {
   check(fc, {0, 3});
 }
 
-TEST(LayerLimits, AGroupedConvolutionSaysThatItHasNoFactorsYet) {
-  Generator rng(2);
-  Conv2dThorOptions options = conv_thor();
-  options.group = 2;
-  Conv2dThor conv(options, rng);
-  const std::vector<std::function<void()>> calls{
-      [&] { conv.matrix_a(); },
-      [&] { conv.matrix_g(); },
-      [&] { conv.collect(Collect::Factors); },
-      [&] {
-        conv.save_gradient(Tensor::zeros({1, 4, 2, 2}));
-      },
-  };
-  for (const auto& call : calls)
-    EXPECT_THAT(message_of<ValueError>(call),
-                HasSubstr("group = 2 has no factors yet; it trains as a "
-                          "first-order layer"));
-}
-
 }  // namespace
 }  // namespace mjolnir

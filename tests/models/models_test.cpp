@@ -129,10 +129,10 @@ TEST(Models, SecondOrderModelsGatherNothingUntilTold) {
 TEST(Models, ToThorCountsLayersAndKeepsWhatIsThere) {
   const auto model = make<models::ResNet>(small_resnet());
   // A stem, three blocks of two, two shortcuts, the head.
-  EXPECT_EQ(models::to_thor(*model), 1 + 6 + 2 + 1);
+  EXPECT_EQ(models::to_thor(*model).with_factors(), 1 + 6 + 2 + 1);
   auto* conv = dynamic_cast<CurvatureSource*>(model->children()[0].second);
   const auto before = conv->factors();
-  EXPECT_EQ(models::to_thor(*model), 10);
+  EXPECT_EQ(models::to_thor(*model).with_factors(), 10);
   EXPECT_EQ(conv->factors(), before);
   Generator rng(1);
   Conv2dOptions grouped;
@@ -140,7 +140,62 @@ TEST(Models, ToThorCountsLayersAndKeepsWhatIsThere) {
   grouped.out = 2;
   grouped.groups = 2;
   Conv2d depthwise(grouped, rng);
-  EXPECT_EQ(models::to_thor(depthwise), 0);
+  EXPECT_EQ(models::to_thor(depthwise).with_factors(), 1);
+}
+
+TEST(ToThor, TellsWhatItLeftAloneAndWhy) {
+  models::ResNetOptions options = small_resnet();
+  options.second_order = false;
+  const auto model = make<models::ResNet>(options);
+  const auto before = model->named_parameters();
+  const models::ToThorReport report = models::to_thor(
+      *model, [](const std::string& name, const CurvatureSource& layer) {
+        return layer.curvature_weight().size(-1) > 1 || name == "fc";
+      });
+  // The stem, six convolutions and the head; the two shortcuts are 1x1.
+  EXPECT_EQ(report.with_factors(), 8);
+  std::set<std::string> reasons;
+  for (const models::ToThorLayer& layer : report.layers) {
+    EXPECT_EQ(layer.has_factors, layer.why.empty()) << layer.name;
+    reasons.insert(layer.type + ": " + layer.why);
+  }
+  EXPECT_EQ(reasons.count("Conv2d: the filter declined it"), 1U);
+  EXPECT_EQ(reasons.count("BatchNorm2d: this type has no Kronecker factors"),
+            1U);
+  EXPECT_THAT(report.str(), ::testing::HasSubstr("bn1 (BatchNorm2d): this"));
+  const auto after = model->named_parameters();
+  ASSERT_EQ(after.size(), before.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].first, before[i].first);
+    EXPECT_EQ(after[i].second.impl(), before[i].second.impl());
+  }
+}
+
+TEST(ToThor, KeepsStrideDilationGroupsAndBias) {
+  Generator rng(1);
+  Conv2dOptions options;
+  options.in = 4;
+  options.out = 6;
+  options.kernel = Pair(3, 2);
+  options.stride = Pair(2, 1);
+  options.padding = Padding(1, 0, 2, 1);
+  options.dilation = Pair(1, 2);
+  options.groups = 2;
+  Conv2d conv(options, rng);
+  const Tensor x = normal({2, 4, 7, 8}, 0, 1, rng);
+  const Tensor before = conv(x).detach();
+  const std::string text = conv.describe();
+  models::to_thor(conv);
+  EXPECT_EQ(conv.describe(), text);
+  EXPECT_TRUE(bit_equal(conv(x), before));
+  curvature(conv).collect(Collect::Factors);
+  sum(conv(x)).backward();
+  EXPECT_EQ(curvature(conv).matrix_a().shape(), (Shape{2, 12, 12}));
+  EXPECT_EQ(curvature(conv).matrix_g().shape(), (Shape{2, 3, 3}));
+  BatchNorm2dOptions norm;
+  norm.channels = 2;
+  BatchNorm2d bn(norm);
+  EXPECT_THROW(curvature(bn), ValueError);
 }
 
 TEST(Models, ClonesAreEqualAndIndependent) {

@@ -302,7 +302,7 @@ TEST(ThorClone, AModelThatWasConvertedStaysSecondOrder) {
   options.depth = 8;
   options.width = 2;
   models::ResNet net(options, rng);
-  const std::int64_t layers = models::to_thor(net);
+  const std::int64_t layers = models::to_thor(net).with_factors();
   const std::unique_ptr<Module> copy = net.clone();
   Listener listener;
   const Thor thor(*copy);

@@ -6,7 +6,7 @@
 
 #include "core/detail/parallel.h"
 
-namespace mjolnir::optim::kernels {
+namespace mjolnir::kernels {
 
 /** sum_i x_i y_i in double, on one thread. x, y (n) */
 template <class T>
@@ -53,4 +53,4 @@ void clamp_to(std::int64_t n, const T* x, T limit, T* y) {
                });
 }
 
-}  // namespace mjolnir::optim::kernels
+}  // namespace mjolnir::kernels

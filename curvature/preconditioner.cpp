@@ -1,0 +1,462 @@
+#include <mjolnir/curvature/preconditioner.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <utility>
+
+#include <mjolnir/core/error.h>
+#include <mjolnir/core/events.h>
+#include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/threads.h>
+
+#include "core/detail/number.h"
+#include "curvature/detail/balance.h"
+#include "curvature/detail/inner_product.h"
+#include "curvature/detail/label.h"
+
+namespace mjolnir {
+namespace {
+
+using detail::inner_product;
+using detail::label;
+
+void require(bool ok, const std::string& name, const char* expected,
+             double value) {
+  if (ok) return;
+  throw ValueError("[" + name + "] expected " + expected + ", got " +
+                   detail::number(value));
+}
+
+PreconditionerOptions checked(PreconditionerOptions options) {
+  const double scale = options.loss_scale;
+  require(scale > 0.0 && std::isfinite(scale), options.name,
+          "loss_scale above 0 and finite", scale);
+  const double rho = options.kronecker.running_average;
+  require(rho >= 0.0 && rho < 1.0, options.name, "running_average in [0, 1)",
+          rho);
+  require(options.kronecker.split_dim >= 0, options.name,
+          "split_dim of at least 0",
+          static_cast<double>(options.kronecker.split_dim));
+  if (!options.make_observer) {
+    options.make_observer = [](bool joint_bias) {
+      return std::make_shared<KroneckerObserver>(Collect::Nothing, joint_bias);
+    };
+  }
+  return options;
+}
+
+constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+
+}  // namespace
+
+KroneckerPreconditioner::KroneckerPreconditioner(Module& module,
+                                                 std::vector<Tensor> parameters,
+                                                 PreconditionerOptions options)
+    : parameters_(std::move(parameters)),
+      options_(checked(std::move(options))),
+      schedule_(options_.frequency, options_.rule) {
+  for (const auto& [name, child] : module.named_modules()) {
+    auto* source = dynamic_cast<CurvatureSource*>(child);
+    if (source == nullptr) continue;
+    if (!adopt(name, *source) && source->factors() != nullptr) {
+      source->collect(Collect::Nothing);  // nobody would read it
+    }
+  }
+  plan(0);
+}
+
+KroneckerPreconditioner::~KroneckerPreconditioner() {
+  for (const Layer& l : layers_) l.observer->collect(Collect::Nothing);
+}
+
+std::optional<std::size_t> KroneckerPreconditioner::index_of(
+    const Tensor& parameter) const {
+  if (!parameter.defined()) return std::nullopt;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].impl() == parameter.impl()) return i;
+  }
+  return std::nullopt;
+}
+
+bool KroneckerPreconditioner::adopt(const std::string& name,
+                                    CurvatureSource& source) {
+  const std::optional<std::size_t> weight = index_of(source.curvature_weight());
+  if (!weight) return false;                      // not ours to move
+  if (source.factors() == nullptr) return false;  // dormant
+  for (const Layer& l : layers_) {
+    if (l.weight != *weight) continue;
+    emit(Severity::Info, options_.name,
+         label(name) + " is treated as first-order: its weight belongs to " +
+             label(l.blocks.front().name()) + " too");
+    return false;
+  }
+  Layer layer;
+  layer.weight = *weight;
+  layer.rule = TraceRule(options_.rule.options());
+  KroneckerOptions kronecker = options_.kronecker;
+  if (kronecker.joint_bias || source.joint_bias()) {
+    layer.bias = index_of(source.curvature_bias());
+  }
+  kronecker.joint_bias = layer.bias.has_value();
+  const std::int64_t groups = source.curvature_geometry().groups;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    layer.blocks.emplace_back(name, source, kronecker, g);
+  }
+  layer.observer = options_.make_observer(kronecker.joint_bias);
+  source.enable_factors(layer.observer);
+  layers_.push_back(std::move(layer));
+  return true;
+}
+
+bool KroneckerPreconditioner::covers(std::size_t parameter) const noexcept {
+  return std::any_of(layers_.begin(), layers_.end(), [&](const Layer& l) {
+    return l.weight == parameter || l.bias == parameter;
+  });
+}
+
+bool KroneckerPreconditioner::collecting() const noexcept {
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [](const Layer& l) { return l.observer->collecting(); });
+}
+
+void KroneckerPreconditioner::plan(long step) {
+  step_ = step;
+  for (Layer& l : layers_) {
+    if (l.rule.frozen() || !schedule_.looks_at(step)) continue;
+    l.look = true;
+  }
+  collect();
+}
+
+Collect KroneckerPreconditioner::wanted(const Layer& l) const {
+  if (!parameters_[l.weight].requires_grad()) return Collect::Nothing;
+  if (l.due) return Collect::Factors;
+  if (!l.look) return Collect::Nothing;
+  // The first look has nothing to compare with: it refreshes at once.
+  const bool first = l.rule.reference() < 0.0;
+  return first || !options_.rule.needs_traces() ? Collect::Factors
+                                                : Collect::Traces;
+}
+
+void KroneckerPreconditioner::collect() {
+  for (const Layer& l : layers_) l.observer->collect(wanted(l));
+}
+
+std::vector<std::size_t> KroneckerPreconditioner::places(
+    const std::vector<Direction>& directions) const {
+  std::vector<std::size_t> places(parameters_.size(), nowhere);
+  for (std::size_t i = 0; i < directions.size(); ++i) {
+    places[directions[i].parameter] = i;
+  }
+  return places;
+}
+
+std::vector<KroneckerPreconditioner::Use> KroneckerPreconditioner::uses(
+    std::vector<Direction>& directions) {
+  const std::vector<std::size_t> place = places(directions);
+  const auto at = [&](std::size_t parameter) {
+    const std::size_t i = place[parameter];
+    return i == nowhere ? nullptr : &directions[i];
+  };
+  std::vector<Use> all;
+  for (Layer& l : layers_) {
+    Direction* weight = at(l.weight);
+    if (weight == nullptr) continue;
+    all.push_back({&l, weight, l.bias ? at(*l.bias) : nullptr});
+  }
+  return all;
+}
+
+void KroneckerPreconditioner::check(
+    const std::vector<Direction>& directions) const {
+  const std::vector<std::size_t> place = places(directions);
+  const Layer* without = nullptr;
+  bool some = false;
+  for (const Layer& l : layers_) {
+    if (place[l.weight] == nowhere || (!l.due && !l.look)) continue;
+    if (l.observer->is_empty()) {
+      if (without == nullptr && l.observer->collecting()) without = &l;
+      continue;
+    }
+    some = true;
+    if (l.observer->collects() != Collect::Factors) continue;
+    for (std::size_t g = 0; g < l.blocks.size(); ++g) {
+      l.blocks[g].check(l.observer->sums().group(static_cast<std::int64_t>(g)));
+    }
+  }
+  if (some || without == nullptr) return;
+  const bool training = without->observer->purpose() == Purpose::Training;
+  throw ValueError(
+      "[" + options_.name + "] " + label(without->blocks.front().name()) +
+      (training ? " has a gradient but no factors; call zero_grad() before "
+                  "backward(), and backward() on the loss of a batch that is "
+                  "not empty, without create_graph"
+                : " has a gradient but no factors; where collecting() says "
+                  "so, call backward() with curvature_only on a loss with "
+                  "sampled targets, between zero_grad() and step()"));
+}
+
+double KroneckerPreconditioner::gradient_scale(const FactorSums& sums) const {
+  // mean: (N / loss_scale)^2 S_G / P; sum: S_G / (P loss_scale^2)
+  const double samples =
+      options_.sum_reduced ? 1.0 : static_cast<double>(sums.samples);
+  const double root = samples / options_.loss_scale;
+  return root * root;
+}
+
+/** tau = sum over groups of T tr A tr G. */
+double KroneckerPreconditioner::trace(const Layer& l) const {
+  const FactorSums& sums = l.observer->sums();
+  const double count = static_cast<double>(sums.positions_a);
+  double sum = 0.0;
+  for (std::size_t g = 0; g < sums.traces_a.size(); ++g) {
+    sum += sums.traces_a[g] / count * sums.traces_g[g] / count;
+  }
+  return sums.positions_per_sample * gradient_scale(sums) * sum;
+}
+
+void KroneckerPreconditioner::look(Layer& l, double damping) {
+  double rows = 0.0;  // of the layer's Fisher block
+  for (const KroneckerBlock& b : l.blocks) {
+    rows += static_cast<double>(b.state().rows * b.state().columns);
+  }
+  l.decision = l.rule.look(trace(l), damping, rows);
+  l.last_look = step_;
+  l.look = false;
+  switch (l.decision.verdict) {
+    case Verdict::Refresh:
+      ++l.looks.refresh;
+      l.due = true;
+      break;
+    case Verdict::Keep:
+      ++l.looks.keep;
+      break;
+    case Verdict::Freeze:
+      ++l.looks.freeze;
+      break;
+  }
+  decisions_.push_back({l.blocks.front().name(), step_, damping, l.decision});
+  const double w1 = options_.rule.options().refresh_above;
+  if (l.told || !(l.decision.share < w1)) return;
+  l.told = true;
+  emit(Severity::Warning, "refresh",
+       label(l.blocks.front().name()) + ", step " + std::to_string(step_) +
+           ": its trace is " + detail::number(l.decision.share) +
+           " of the damped trace, so that no change of it can easily reach " +
+           detail::number(w1) + "; it will hardly ever be refreshed");
+}
+
+void KroneckerPreconditioner::refresh(const std::vector<Direction>& directions,
+                                      double damping) {
+  const std::vector<std::size_t> place = places(directions);
+  std::vector<KroneckerBlock*> blocks;
+  for (Layer& l : layers_) {
+    // Thawed after zero_grad(), it has no sums: it collects in the next step.
+    if (place[l.weight] == nowhere || l.observer->is_empty()) continue;
+    const bool factors = l.observer->collects() == Collect::Factors;
+    if (l.look && l.observer->collecting()) look(l, damping);
+    if (!l.due || !factors) continue;
+    const FactorSums& sums = l.observer->sums();
+    for (std::size_t g = 0; g < l.blocks.size(); ++g) {
+      l.blocks[g].take(sums.group(static_cast<std::int64_t>(g)),
+                       gradient_scale(sums), damping, step_);
+      blocks.push_back(&l.blocks[g]);
+    }
+    l.due = false;
+  }
+  mjolnir::refresh(blocks, step_);
+  for (Layer& l : layers_) {
+    if (place[l.weight] == nowhere) continue;
+    for (const KroneckerBlock& b : l.blocks) {
+      l.due = l.due || b.preconditioner() == Preconditioner::None;
+    }
+  }
+}
+
+void KroneckerPreconditioner::precondition(std::vector<Direction>& directions) {
+  for (Direction& d : directions) {
+    d.value = d.gradient;
+    d.scale = d.gradient_scale;
+    d.second_order = false;
+  }
+  struct Job {
+    const KroneckerBlock* block;
+    LayerTensors gradient, out;
+    double scale;
+  };
+  std::vector<Use> done;
+  std::vector<Job> jobs;
+  std::vector<double> costs;
+  std::int64_t largest = 0;
+  for (const Use& use : uses(directions)) {
+    const auto is_ready = [](const KroneckerBlock& b) {
+      return b.preconditioner() != Preconditioner::None;
+    };
+    std::vector<KroneckerBlock>& blocks = use.layer->blocks;
+    const bool ready = std::all_of(blocks.begin(), blocks.end(), is_ready);
+    LayerTensors gradient{use.weight->gradient};
+    LayerTensors out;
+    for (Direction* d : {use.weight, use.bias}) {
+      if (d == nullptr) continue;
+      d->second_order = true;
+      d->scale = 1.0;
+      d->value = ready ? Tensor::empty_like(d->gradient) : Tensor();
+    }
+    if (!ready) {
+      for (KroneckerBlock& b : blocks) {
+        if (!is_ready(b))
+          b.skip(step_, "there is nothing to precondition with");
+      }
+      continue;
+    }
+    out.weight = use.weight->value;
+    if (use.bias != nullptr) {
+      gradient.bias = use.bias->gradient;
+      out.bias = use.bias->value;
+    }
+    done.push_back(use);
+    for (const KroneckerBlock& b : blocks) {
+      jobs.push_back({&b, gradient, out, use.weight->gradient_scale});
+      costs.push_back(b.cost());
+      largest = std::max(largest, b.scratch_bytes());
+    }
+  }
+  std::vector<Tensor> scratch(static_cast<std::size_t>(num_threads()));
+  for (Tensor& s : scratch) s = Tensor::empty({largest}, {DType::U8});
+  detail::balanced_for(costs, [&](std::size_t i, std::size_t worker) {
+    const Job& job = jobs[i];
+    job.block->precondition(job.gradient, job.scale, job.out, scratch[worker]);
+  });
+  for (const Use& use : done) note_cosine(use);
+}
+
+void KroneckerPreconditioner::note_cosine(const Use& use) const {
+  double product = 0.0, before = 0.0, after = 0.0;
+  for (const Direction* d : {use.weight, use.bias}) {
+    if (d == nullptr) continue;
+    product += inner_product(d->value, d->gradient);
+    before += inner_product(d->gradient, d->gradient);
+    after += inner_product(d->value, d->value);
+  }
+  const double norms = std::sqrt(after) * std::sqrt(before);
+  use.layer->cosine = norms > 0.0 ? product / norms : 0.0;
+}
+
+bool KroneckerPreconditioner::skip(const Direction& direction,
+                                   const std::string& why) {
+  for (Layer& l : layers_) {
+    if (l.weight != direction.parameter && l.bias != direction.parameter) {
+      continue;
+    }
+    l.blocks.front().skip(step_, why);
+    return true;
+  }
+  return false;
+}
+
+double KroneckerPreconditioner::energy(const std::vector<Direction>& directions,
+                                       double damping) const {
+  const std::vector<std::size_t> place = places(directions);
+  double sum = 0.0;
+  for (const Direction& d : directions) {
+    if (!d.value.defined()) continue;
+    const double square = d.scale * d.scale * inner_product(d.value, d.value);
+    sum += d.second_order ? damping * square : square;
+  }
+  for (const Layer& l : layers_) {
+    if (place[l.weight] == nowhere) continue;
+    const Direction& weight = directions[place[l.weight]];
+    if (!weight.value.defined()) continue;
+    LayerTensors x{weight.value};
+    if (l.bias && place[*l.bias] != nowhere) {
+      x.bias = directions[place[*l.bias]].value;
+    }
+    for (const KroneckerBlock& b : l.blocks) {
+      sum += weight.scale * weight.scale * b.energy(x);
+    }
+  }
+  return sum;
+}
+
+std::vector<LayerCurvature> KroneckerPreconditioner::curvature() const {
+  std::vector<LayerCurvature> all;
+  for (const Layer& l : layers_) {
+    for (const KroneckerBlock& b : l.blocks) {
+      all.push_back(b.state());
+      const long refreshed = all.back().last_refresh;
+      all.back().age = refreshed < 0 ? -1 : step_ - refreshed;
+      all.back().cosine = l.cosine;
+      all.back().looks = l.looks;
+      all.back().decision = l.decision;
+      all.back().last_look = l.last_look;
+    }
+  }
+  return all;
+}
+
+std::size_t KroneckerPreconditioner::find(const std::string& layer) const {
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i].blocks.front().name() == layer) return i;
+  }
+  throw ValueError("[" + options_.name + "] no layer named " + layer +
+                   " has factors");
+}
+
+namespace {
+
+/** One matrix, or one per group: (n,n) or (g,n,n). */
+template <class MatrixOf>
+Tensor stacked(const std::vector<KroneckerBlock>& blocks, MatrixOf matrix_of) {
+  const NoGrad no_grad;
+  std::vector<Tensor> all;
+  for (const KroneckerBlock& b : blocks) {
+    all.push_back(matrix_of(b));
+    if (!all.back().defined()) return Tensor();
+  }
+  return all.size() == 1 ? all.front() : stack(all, 0);
+}
+
+/** The matrix of one group of (n,n) or (g,n,n). */
+Tensor matrix_of_group(const Tensor& x, std::size_t group, std::size_t groups) {
+  if (groups == 1 || !x.defined() || x.rank() != 3) return x;
+  if (x.size(0) != static_cast<std::int64_t>(groups)) return x;
+  const auto at = static_cast<std::int64_t>(group);
+  return reshape(slice(x, 0, at, at + 1), {x.size(1), x.size(2)});
+}
+
+}  // namespace
+
+Tensor KroneckerPreconditioner::inverse_a(const std::string& layer) const {
+  return stacked(layers_[find(layer)].blocks,
+                 [](const KroneckerBlock& b) { return b.inverse_a(); });
+}
+
+Tensor KroneckerPreconditioner::inverse_g(const std::string& layer) const {
+  return stacked(layers_[find(layer)].blocks,
+                 [](const KroneckerBlock& b) { return b.inverse_g(); });
+}
+
+void KroneckerPreconditioner::set_inverses(const std::string& layer,
+                                           const Tensor& a, const Tensor& g,
+                                           double positions) {
+  const NoGrad no_grad;
+  Layer& l = layers_[find(layer)];
+  for (std::size_t i = 0; i < l.blocks.size(); ++i) {
+    l.blocks[i].set_inverses(matrix_of_group(a, i, l.blocks.size()),
+                             matrix_of_group(g, i, l.blocks.size()), positions,
+                             step_);
+  }
+  l.due = l.look = false;
+  l.observer->collect(Collect::Nothing);
+}
+
+long KroneckerPreconditioner::refreshes() const noexcept {
+  long sum = 0;
+  for (const Layer& l : layers_) {
+    for (const KroneckerBlock& b : l.blocks) sum += b.state().refreshes;
+  }
+  return sum;
+}
+
+}  // namespace mjolnir
