@@ -17,7 +17,14 @@ namespace train = mjolnir::train;
 
 namespace {
 
-const char* const files = ":\n  model.safetensors  metrics.csv  config.json\n";
+// What a run leaves in its folder.
+std::string files(const train::TrainOptions& options, bool decisions,
+                  bool curvature) {
+  std::string names = "model.safetensors  metrics.csv  config.json";
+  if (curvature) names += "  curvature.csv";
+  if (decisions) names += "  decisions.csv";
+  return "files in " + options.out + ":\n  " + names + "\n";
+}
 
 // What model.safetensors says about itself; the parameters are those of the
 // best epoch, or else of the last step.
@@ -65,12 +72,20 @@ int run(train::TrainOptions options, train::Console& progress,
   fit.validation = *options.validation > 0 ? &validation : nullptr;
   fit.stop = [] { return train::stop_signal() != 0; };
   train::Reporter reporter(progress, metrics, options.epochs);
-  reporter.attach(fit);
+  const auto curvature =
+      train::make_curvature_log(options, *model, *optimizer, data.train);
+  reporter.attach(fit, curvature.get());
   const train::FitResult result = train::fit(*model, *optimizer, training, fit);
 
   train::save_model(folder + "/model.safetensors", *model,
                     notes(options, result));
+  const auto* state = dynamic_cast<const mj::CurvatureState*>(optimizer.get());
+  const bool decides = state != nullptr && options.refresh_rule != "fixed";
+  if (decides) train::write_decisions(folder + "/decisions.csv", *state);
   progress.clear();
+  if (curvature != nullptr) {
+    output.text(curvature->last().str() + "\n");
+  }
   output.text(train::epoch_table(result));
   if (result.status == train::FitStatus::Completed) {
     progress.status("evaluating the test images");
@@ -81,7 +96,7 @@ int run(train::TrainOptions options, train::Console& progress,
       output.line(train::accuracy_line(final));
     }
   }
-  output.text("files in " + folder + files);
+  output.text(files(options, decides, curvature != nullptr));
   log.summary();
 
   if (result.status == train::FitStatus::Diverged) {

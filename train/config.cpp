@@ -44,11 +44,13 @@ Json option_values(const TrainOptions& o) {
               {"label-smoothing", o.label_smoothing},
               {"damping", or_null(o.damping)},
               {"frequency", o.frequency},
+              {"refresh-rule", o.refresh_rule},
               {"split-dim", or_null(o.split_dim)},
               {"statistics", o.statistics},
               {"seed", o.seed},
               {"threads", o.threads},
               {"log-every", o.log_every},
+              {"report-curvature", o.report_curvature},
               {"out", o.out}};
 }
 

@@ -8,6 +8,7 @@
 #include <mjolnir/optim/adamw.h>
 #include <mjolnir/optim/sgd.h>
 #include <mjolnir/optim/thor.h>
+#include <mjolnir/train/objective.h>
 
 #include <algorithm>
 #include <cmath>
@@ -78,6 +79,16 @@ optim::Schedule make_damping(const TrainOptions& o, long steps_per_epoch) {
   return optim::thor_damping(published);
 }
 
+RefreshRule refresh_rule(const std::string& name) {
+  if (name == "thor") {
+    return RefreshRule::thor();
+  }
+  if (name == "thor-stop") {
+    return RefreshRule::thor_stop();
+  }
+  return name == "thor-nt" ? RefreshRule::thor_nt() : RefreshRule::fixed();
+}
+
 std::unique_ptr<optim::Optimizer> make_thor(const TrainOptions& o,
                                             Module& model,
                                             const optim::Schedule& rate,
@@ -89,6 +100,7 @@ std::unique_ptr<optim::Optimizer> make_thor(const TrainOptions& o,
   options.nesterov = o.nesterov;
   options.weight_decay = *o.weight_decay;
   options.frequency = o.frequency;
+  options.refresh_rule = refresh_rule(o.refresh_rule);
   options.split_dim = o.split_dim;
   options.statistics = o.statistics == "mindspore-gpu"
                            ? optim::ThorStatistics::MindSporeGpu
@@ -137,24 +149,34 @@ data::LoaderOptions evaluation_batches(const TrainOptions&) {
   return options;
 }
 
+ImageKind image_kind(const data::Dataset& data) {
+  return {data.channels(), data.height(), data.width(), data.classes()};
+}
+
+ImageKind image_kind(const TrainOptions& o) {
+  if (o.data == "cifar10") return {3, 32, 32, 10};
+  if (o.data == "cifar100") return {3, 32, 32, 100};
+  return {1, 28, 28, 10};
+}
+
 std::unique_ptr<Module> make_model(const TrainOptions& o,
-                                   const data::Dataset& data, Generator& rng) {
+                                   const ImageKind& images, Generator& rng) {
   const bool second_order = o.optimizer == "thor";
   if (o.model == "mlp") {
     models::MlpOptions options;
-    options.in_channels = data.channels();
-    options.image = {data.height(), data.width()};
+    options.in_channels = images.channels;
+    options.image = {images.height, images.width};
     options.width = *o.width;
-    options.classes = data.classes();
+    options.classes = images.classes;
     options.second_order = second_order;
     return std::make_unique<models::Mlp>(options, rng);
   }
   if (o.model == "lenet5") {
     models::LeNet5Options options;
-    options.in_channels = data.channels();
-    options.image = data.height();
+    options.in_channels = images.channels;
+    options.image = images.height;
     options.width = *o.width;
-    options.classes = data.classes();
+    options.classes = images.classes;
     options.second_order = second_order;
     return std::make_unique<models::LeNet5>(options, rng);
   }
@@ -162,19 +184,24 @@ std::unique_ptr<Module> make_model(const TrainOptions& o,
     models::ResNetLargeOptions options;
     options.depth = depth_of(o.model);
     options.stem = models::Stem::Small;
-    options.in_channels = data.channels();
+    options.in_channels = images.channels;
     options.width = *o.width;
-    options.classes = data.classes();
+    options.classes = images.classes;
     options.second_order = second_order;
     return std::make_unique<models::ResNetLarge>(options, rng);
   }
   models::ResNetOptions options;
   options.depth = depth_of(o.model);
-  options.in_channels = data.channels();
+  options.in_channels = images.channels;
   options.width = *o.width;
-  options.classes = data.classes();
+  options.classes = images.classes;
   options.second_order = second_order;
   return std::make_unique<models::ResNet>(options, rng);
+}
+
+std::unique_ptr<Module> make_model(const TrainOptions& o,
+                                   const data::Dataset& data, Generator& rng) {
+  return make_model(o, image_kind(data), rng);
 }
 
 optim::Schedule make_schedule(const TrainOptions& o,
@@ -208,6 +235,27 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const TrainOptions& o,
   options.beta1 = o.momentum;
   options.weight_decay = *o.weight_decay;
   return std::make_unique<optim::AdamW>(model, options);
+}
+
+std::unique_ptr<CurvatureLog> make_curvature_log(
+    const TrainOptions& o, Module& model, const optim::Optimizer& optimizer,
+    const data::Dataset& training) {
+  const auto* state = dynamic_cast<const CurvatureState*>(&optimizer);
+  if (o.report_curvature == 0 || state == nullptr) {
+    return nullptr;
+  }
+  data::LoaderOptions first;
+  first.batch = std::min(o.batch, training.size());
+  data::Loader loader(training.first(first.batch), first);
+  const Objective objective = classification(o.label_smoothing);
+  const BatchLoss loss = [objective](Module& net, const Batch& batch) {
+    return objective.loss(net(batch.images), batch);
+  };
+  for (const auto& batch : loader) {
+    return std::make_unique<CurvatureLog>(o.out + "/curvature.csv", model, loss,
+                                          batch, *state, o.report_curvature);
+  }
+  return nullptr;
 }
 
 }  // namespace mjolnir::train

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include <mjolnir/core/random.h>
@@ -8,6 +9,7 @@
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/optimizer.h>
 #include <mjolnir/optim/schedule.h>
+#include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/options.h>
 
 /** From options, as resolved() gives them, to the parts of a run. */
@@ -31,8 +33,22 @@ data::LoaderOptions training_batches(const TrainOptions& options);
 /** The same images, unchanged and in order, in larger batches. */
 data::LoaderOptions evaluation_batches(const TrainOptions& options);
 
-/** The network of the options, for images like those of `data`. Its layers
- * have curvature if the optimizer wants it. */
+/** What the images of a data set look like, and how many kinds there are. */
+struct ImageKind {
+  std::int64_t channels = 1;
+  std::int64_t height = 28;
+  std::int64_t width = 28;
+  std::int64_t classes = 10;
+};
+ImageKind image_kind(const data::Dataset& data);
+/** The same of the data set that the options name; no file is read. */
+ImageKind image_kind(const TrainOptions& options);
+
+/** The network of the options, for such images. Its layers have curvature if
+ * the optimizer wants it. */
+std::unique_ptr<Module> make_model(const TrainOptions& options,
+                                   const ImageKind& images, Generator& rng);
+/** The same for images like those of `data`. */
 std::unique_ptr<Module> make_model(const TrainOptions& options,
                                    const data::Dataset& data, Generator& rng);
 
@@ -44,5 +60,12 @@ optim::Schedule make_schedule(const TrainOptions& options,
 std::unique_ptr<optim::Optimizer> make_optimizer(const TrainOptions& options,
                                                  Module& model,
                                                  std::int64_t steps_per_epoch);
+
+/** With --report-curvature: reports on the first training images, unchanged,
+ * into curvature.csv of the run's folder (options.out). Null without, or for an
+ * optimizer without curvature. Throws IoError. */
+std::unique_ptr<CurvatureLog> make_curvature_log(
+    const TrainOptions& options, Module& model,
+    const optim::Optimizer& optimizer, const data::Dataset& training);
 
 }  // namespace mjolnir::train

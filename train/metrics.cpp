@@ -23,7 +23,8 @@ std::string field(const std::optional<double>& value) {
 
 const char* MetricsFile::header() {
   return "kind,epoch,step,loss,accuracy,validation_loss,validation_accuracy,"
-         "learning_rate,damping,refreshes,seconds,images_per_second";
+         "learning_rate,damping,refreshes,damping_a,damping_g,cosine,seconds,"
+         "images_per_second";
 }
 
 MetricsFile::MetricsFile(const std::string& path) : path_(path) {
@@ -54,6 +55,9 @@ void MetricsFile::add(const MetricsRow& row) {
   append(field(row.learning_rate));
   append(field(row.damping));
   append(row.refreshes ? std::to_string(*row.refreshes) : "");
+  append(field(row.damping_a));
+  append(field(row.damping_g));
+  append(field(row.cosine));
   append(detail::fixed(row.seconds, 3));
   append(detail::fixed(row.images_per_second, 1));
   write(line + "\n");

@@ -19,7 +19,12 @@ struct MetricsRow {
   std::optional<double> learning_rate;
   std::optional<double> damping;
   std::optional<std::int64_t> refreshes;  ///< So far.
-  double seconds = 0.0;                   ///< Since the run began.
+  /** Of the last report on the curvature, means over the layers: damping's
+   * shares, and the cosine of the update to the gradient. */
+  std::optional<double> damping_a;
+  std::optional<double> damping_g;
+  std::optional<double> cosine;
+  double seconds = 0.0;  ///< Since the run began.
   double images_per_second = 0.0;
 };
 

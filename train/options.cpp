@@ -23,14 +23,15 @@ const std::vector<std::string> schedule_names = {"constant", "cosine", "linear",
                                                  "step", "thor"};
 const std::vector<std::string> statistics_names = {"per-sample",
                                                    "mindspore-gpu"};
+const std::vector<std::string> rule_names = {"fixed", "thor", "thor-stop",
+                                             "thor-nt"};
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // The parser and the values of one command line: each method declares a flag.
 class Flags {
  public:
-  Flags()
-      : app_("Trains a network and writes what it learned.",
-             "./mjolnir train") {
+  Flags(const std::string& what, const std::string& program)
+      : app_(what, program) {
     app_.allow_extras();
     app_.set_version_flag("--version", "mjolnir " MJOLNIR_VERSION);
     app_.get_formatter()->column_width(31);
@@ -219,6 +220,27 @@ Tuned tuned(const TrainOptions& o) {
   return {0.2, 0.1};
 }
 
+void declare_model(Flags& flags, TrainOptions& o) {
+  flags.group("Model");
+  flags.choice("--model", o.model, model_names, "Network to train");
+  flags.integer("--width", o.width, 1, 4096, "",
+                "Channels of its first stage (default: resnet 16,\n"
+                "resnet18 64, lenet5 6); hidden units of the mlp\n"
+                "(default 256)");
+}
+
+void declare_batch(Flags& flags, TrainOptions& o) {
+  flags.integer("--batch", o.batch, 1, 1'000'000, std::to_string(o.batch),
+                "Images per step");
+}
+
+void declare_split(Flags& flags, TrainOptions& o) {
+  flags.integer("--split-dim", o.split_dim, 0, 1'000'000, "",
+                "Largest block of a factor that is inverted; 0:\n"
+                "no split (default: per-sample 0, mindspore-gpu\n"
+                "128)");
+}
+
 void declare_flags(Flags& flags, TrainOptions& o) {
   flags.group("Data");
   flags.choice("--data", o.data, data_names, "What to train on");
@@ -234,12 +256,7 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                "Random changes of the training images",
                "auto is crop-flip (mnist: crop, synthetic: none)");
 
-  flags.group("Model");
-  flags.choice("--model", o.model, model_names, "Network to train");
-  flags.integer("--width", o.width, 1, 4096, "",
-                "Channels of its first stage (default: resnet 16,\n"
-                "resnet18 64, lenet5 6); hidden units of the mlp\n"
-                "(default 256)");
+  declare_model(flags, o);
 
   flags.group("Optimizer");
   flags.choice("--optimizer", o.optimizer, optimizer_names,
@@ -248,8 +265,7 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                "or by running moments");
   flags.integer("--epochs", o.epochs, 1, 1'000'000, std::to_string(o.epochs),
                 "Passes over the training images");
-  flags.integer("--batch", o.batch, 1, 1'000'000, std::to_string(o.batch),
-                "Images per step");
+  declare_batch(flags, o);
   flags.number("--learning-rate", o.learning_rate, 0.0, infinity, true, "",
                "The largest learning rate (default: thor 0.2,\n"
                "with lenet5 and mlp 0.05; sgd 0.1; adamw 0.001)");
@@ -278,11 +294,13 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                "0.3)");
   flags.integer("--frequency", o.frequency, 1, 1'000'000,
                 std::to_string(o.frequency),
-                "Steps from one refresh of factors and inverses\nto the next");
-  flags.integer("--split-dim", o.split_dim, 0, 1'000'000, "",
-                "Largest block of a factor that is inverted; 0:\n"
-                "no split (default: per-sample 0, mindspore-gpu\n"
-                "128)");
+                "Steps from one look at the layers to the next");
+  flags.choice("--refresh-rule", o.refresh_rule, rule_names,
+               "When a look renews factors and inverses",
+               "always; as published: if the layer's trace has\n"
+               "changed by 1 %; also freeze it below 0.1 %;\n"
+               "always");
+  declare_split(flags, o);
   flags.choice("--statistics", o.statistics, statistics_names,
                "What the factors average",
                "outer products of every image, or those of the\n"
@@ -296,6 +314,10 @@ void declare_flags(Flags& flags, TrainOptions& o) {
   flags.integer("--log-every", o.log_every, 1, 1'000'000,
                 std::to_string(o.log_every),
                 "Steps from one row of metrics.csv to the next");
+  flags.integer("--report-curvature", o.report_curvature, 0, 1'000'000,
+                std::to_string(o.report_curvature),
+                "Steps from one report on the curvature to the\n"
+                "next, in curvature.csv; 0: none");
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");
@@ -309,7 +331,8 @@ std::vector<std::string> idle_flags(const Flags& flags, const TrainOptions& o) {
     }
   };
   for (const char* flag :
-       {"--damping", "--frequency", "--split-dim", "--statistics"}) {
+       {"--damping", "--frequency", "--refresh-rule", "--split-dim",
+        "--statistics", "--report-curvature"}) {
     check(flag, o.optimizer == "thor");
   }
   check("--nesterov", o.optimizer != "adamw");
@@ -323,15 +346,37 @@ std::vector<std::string> idle_flags(const Flags& flags, const TrainOptions& o) {
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
   CommandLine line;
-  Flags flags;
+  Flags flags("Trains a network and writes what it learned.",
+              "./mjolnir train");
   declare_flags(flags, line.options);
   line.message = flags.parse(argc, argv);
   if (line.message.empty()) {
     if (line.options.nesterov && line.options.momentum == 0.0) {
       throw UsageError("--nesterov: needs a --momentum above 0");
     }
+    if (line.options.refresh_rule != "fixed" && line.options.frequency < 2) {
+      throw UsageError("--frequency: expected at least 2 with --refresh-rule " +
+                       line.options.refresh_rule + ", got 1");
+    }
     line.notes = idle_flags(flags, line.options);
   }
+  return line;
+}
+
+CommandLine parse_explain_command_line(int argc, const char* const* argv) {
+  CommandLine line;
+  Flags flags(
+      "Shows what second-order training of a network costs and covers,\n"
+      "without training it.",
+      "./mjolnir explain");
+  flags.group("Data");
+  flags.choice("--data", line.options.data, data_names,
+               "What its images look like; no file is read");
+  declare_model(flags, line.options);
+  flags.group("THOR");
+  declare_batch(flags, line.options);
+  declare_split(flags, line.options);
+  line.message = flags.parse(argc, argv);
   return line;
 }
 

@@ -41,13 +41,15 @@ struct TrainOptions {
   double label_smoothing = 0.0;
 
   std::optional<double> damping = {};
-  std::int64_t frequency = 20;  ///< Steps from one refresh to the next.
+  std::int64_t frequency = 20;         ///< Steps from one look to the next.
+  std::string refresh_rule = "fixed";  ///< What a look leads to.
   std::optional<std::int64_t> split_dim = {};  ///< 0: factors are not cut.
   std::string statistics = "per-sample";
 
   std::int64_t seed = 1;
   std::int64_t threads = 0;  ///< 0: every core this process may use.
   std::int64_t log_every = 50;
+  std::int64_t report_curvature = 0;  ///< Steps between reports; 0: none.
   std::string out = {};  ///< Empty: the next free folder below runs/.
 };
 
@@ -66,6 +68,10 @@ struct CommandLine {
  * flag, what is allowed, and the nearest spelling.
  */
 CommandLine parse_command_line(int argc, const char* const* argv);
+
+/** Reads the flags of `./mjolnir explain`: those that decide the model, the
+ * batch and the split. Throws like parse_command_line(). */
+CommandLine parse_explain_command_line(int argc, const char* const* argv);
 
 /** The options with every empty optional filled in and `augment` decided. */
 TrainOptions resolved(TrainOptions options);

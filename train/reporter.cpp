@@ -43,12 +43,16 @@ std::string table_row(const std::vector<std::string>& cells) {
 Reporter::Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs)
     : console_(console), metrics_(metrics), epochs_(epochs) {}
 
-void Reporter::attach(FitOptions& options) {
+void Reporter::attach(FitOptions& options, CurvatureLog* curvature) {
+  curvature_ = curvature;
   options.on_step = [this](const StepRecord& record) { on_step(record); };
   options.on_epoch = [this](const EpochRecord& record) { on_epoch(record); };
 }
 
 void Reporter::on_step(const StepRecord& record) {
+  if (curvature_ != nullptr) {
+    curvature_->on_step(record.run_step);
+  }
   const double speed = rate(record.interval.samples, record.interval_seconds);
   ProgressState state;
   state.epoch = record.epoch;
@@ -77,6 +81,13 @@ void Reporter::on_step(const StepRecord& record) {
   row.learning_rate = record.settings.learning_rate;
   row.damping = record.settings.damping;
   row.refreshes = record.settings.refreshes;
+  if (curvature_ != nullptr) {
+    if (const auto summary = curvature_->take_summary()) {
+      row.damping_a = summary->damping_a;
+      row.damping_g = summary->damping_g;
+      row.cosine = summary->cosine;
+    }
+  }
   row.seconds = record.seconds;
   row.images_per_second = speed;
   metrics_.add(row);

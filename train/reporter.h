@@ -4,6 +4,7 @@
 #include <string>
 
 #include <mjolnir/train/console.h>
+#include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/metrics.h>
 
@@ -15,8 +16,9 @@ class Reporter {
   /** Both must outlive the reporter. */
   Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs);
 
-  /** Makes fit() report here. */
-  void attach(FitOptions& options);
+  /** Makes fit() report here, and to `curvature`, which may be null and else
+   * must outlive the run. */
+  void attach(FitOptions& options, CurvatureLog* curvature = nullptr);
 
  private:
   void on_step(const StepRecord& record);
@@ -25,6 +27,7 @@ class Reporter {
   Console& console_;
   MetricsFile& metrics_;
   std::int64_t epochs_;
+  CurvatureLog* curvature_ = nullptr;
 };
 
 /** "epoch 3/8 done: loss 0.3348, validation loss 0.3314, accuracy ..." */

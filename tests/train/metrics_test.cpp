@@ -31,6 +31,9 @@ TEST(Metrics, RowsAreWrittenAsDocumented) {
     row.loss = 0.1;  // not exact in binary: the shortest text is "0.1"
     row.accuracy = 0.875;
     row.learning_rate = 0.3;
+    row.damping_a = 0.25;
+    row.damping_g = 1.0;
+    row.cosine = -0.5;
     row.seconds = 1.23456;
     row.images_per_second = 1000.06;
     file.add(row);
@@ -48,9 +51,10 @@ TEST(Metrics, RowsAreWrittenAsDocumented) {
       lines_of(path),
       ElementsAre("kind,epoch,step,loss,accuracy,validation_loss,"
                   "validation_accuracy,learning_rate,damping,refreshes,"
-                  "seconds,images_per_second",
-                  "step,1,50,0.1,0.875,,,0.3,,,1.235,1000.1",
-                  "epoch,1,390,nan,,0.3333333333333333,,,0.03,21,0.000,0.0"));
+                  "damping_a,damping_g,cosine,seconds,images_per_second",
+                  "step,1,50,0.1,0.875,,,0.3,,,0.25,1,-0.5,1.235,1000.1",
+                  "epoch,1,390,nan,,0.3333333333333333,,,0.03,21,,,,0.000,"
+                  "0.0"));
 }
 
 TEST(Metrics, ARowIsOnDiskAsSoonAsItIsAdded) {
@@ -76,7 +80,7 @@ TEST(Metrics, TheLocalePlaysNoPart) {
   row.loss = 0.5;
   row.seconds = 2.5;
   file.add(row);
-  EXPECT_EQ(lines_of(path).at(1), "step,0,0,0.5,,,,,,,2.500,0.0");
+  EXPECT_EQ(lines_of(path).at(1), "step,0,0,0.5,,,,,,,,,,2.500,0.0");
 }
 
 TEST(Metrics, AFullDiskIsOneWarningAndTheRunGoesOn) {

@@ -105,7 +105,7 @@ TEST_F(Program, WritesWhatIsDocumented) {
   int steps = 0;
   int epochs = 0;
   for (const std::string& line : split_lines(csv)) {
-    EXPECT_EQ(std::count(line.begin(), line.end(), ','), 11) << line;
+    EXPECT_EQ(std::count(line.begin(), line.end(), ','), 14) << line;
     steps += line.rfind("step,", 0) == 0;
     epochs += line.rfind("epoch,", 0) == 0;
   }
@@ -119,6 +119,31 @@ TEST_F(Program, WritesWhatIsDocumented) {
   EXPECT_EQ(model.metadata.at("step"),
             model.metadata.at("epoch") == "1" ? "13" : "26");
   EXPECT_EQ(model.metadata.at("config").size(), 64u);
+}
+
+TEST_F(Program, ReportsOnTheCurvatureIfAsked) {
+  const Finished done =
+      run(small({"--out", "here", "--optimizer", "thor", "--refresh-rule",
+                 "thor", "--frequency", "4", "--report-curvature", "6"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("cos(exact)"));
+  EXPECT_THAT(done.out, HasSubstr("decisions.csv"));
+  const auto rows = split_lines(file("here/curvature.csv"));
+  EXPECT_THAT(rows.at(0), HasSubstr("step,layer,group"));
+  EXPECT_THAT(rows.at(1), ContainsRegex("^6,"));
+  const auto decisions = split_lines(file("here/decisions.csv"));
+  EXPECT_THAT(decisions.at(0), HasSubstr("delta_undamped"));
+  EXPECT_THAT(decisions.at(1), ContainsRegex("^0,.*,refresh$"));
+  // Three numbers before the two times, in some row.
+  EXPECT_THAT(file("here/metrics.csv"),
+              ContainsRegex("[0-9],[0-9.e-]+,[0-9.e-]+,[0-9.e-]+,[0-9.]+,"
+                            "[0-9.]+\n"));
+  EXPECT_EQ(done.out.find("no effect"), std::string::npos);
+  const Finished refused =
+      run(small({"--out", "there", "--optimizer", "thor", "--refresh-rule",
+                 "thor", "--frequency", "1"}));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--frequency: expected at least 2"));
 }
 
 TEST_F(Program, AReaderOfTheResultWhoLeftIsAnErrorInWords) {

@@ -104,8 +104,8 @@ TEST(Reporter, RecordsBecomeRows) {
   }
   EXPECT_THAT(
       lines_of(path),
-      ElementsAre(testing::_, "step,1,4,2,0.25,,,0.25,,,2.000,128.0",
-                  "epoch,1,10,1.25,0.75,0.5,0.755,0.125,0.5,3,40.000,1600.0"));
+      ElementsAre(testing::_, "step,1,4,2,0.25,,,0.25,,,,,,2.000,128.0",
+                  "epoch,1,10,1.25,0.75,0.5,0.755,0.125,0.5,3,,,,40.000,1600.0"));
 }
 
 }  // namespace

@@ -1,0 +1,112 @@
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include <mjolnir/curvature/explain.h>
+
+#include "curvature/detail/table.h"
+
+namespace mjolnir {
+namespace {
+
+/** "12 kB", "3.4 MB": three digits. */
+std::string bytes(std::int64_t n) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(n);
+  std::size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text,
+                value < 9.95 && unit > 0 ? "%.1f %s" : "%.0f %s", value,
+                units[unit]);
+  return text;
+}
+
+/** "0.12 %": of a training step. */
+std::string share(double part, double whole) {
+  const double percent = whole > 0 ? 100 * part / whole : 0;
+  char text[32];
+  std::snprintf(text, sizeof text, percent < 9.995 ? "%.2f" : "%.0f", percent);
+  return text;
+}
+
+std::string times(std::int64_t n, const std::string& text) {
+  return n == 1 ? text : std::to_string(n) + " x " + text;
+}
+
+/** "576 (5 blocks)", or "2 x 9". */
+std::string factor(std::int64_t size, std::int64_t blocks, bool diagonal,
+                   std::int64_t groups) {
+  std::string text = times(groups, std::to_string(size));
+  if (diagonal) return text + " diagonal";
+  return blocks == 1 ? text : text + " in " + std::to_string(blocks);
+}
+
+std::string algorithm(const ExplainedLayer& l) {
+  if (l.diagonal_a) return "counts";
+  if (l.algorithm == CovarianceAlgorithm::Automatic) return "syrk";
+  return name_of(l.algorithm);
+}
+
+/** Parameters of one reason: "bn1.weight, bn1.bias, 36 more: reason". */
+std::string list_of(const std::vector<FirstOrderParameter>& parameters) {
+  std::vector<std::string> order;
+  std::map<std::string, std::vector<std::string>> names;
+  for (const FirstOrderParameter& p : parameters) {
+    if (names[p.why].empty()) order.push_back(p.why);
+    names[p.why].push_back(p.name);
+  }
+  std::string text;
+  for (const std::string& why : order) {
+    const std::vector<std::string>& all = names[why];
+    constexpr std::size_t shown = 3;
+    text += "  ";
+    for (std::size_t i = 0; i < std::min(shown, all.size()); ++i) {
+      text += (i > 0 ? ", " : "") + all[i];
+    }
+    if (all.size() > shown) {
+      text += " and " + std::to_string(all.size() - shown) + " more";
+    }
+    text += ": " + why + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Explanation::str() const {
+  std::vector<std::vector<std::string>> rows{{"layer", "A", "G", "T", "memory",
+                                              "look", "factors", "inverses",
+                                              "update", "A by"}};
+  ExplainedLayer total;
+  for (const ExplainedLayer& l : layers) {
+    rows.push_back({l.name.empty() ? "(the model itself)" : l.name,
+                    factor(l.size_a, l.blocks_a, l.diagonal_a, l.groups),
+                    factor(l.size_g, l.blocks_g, false, l.groups),
+                    std::to_string(l.samples > 0 ? l.positions / l.samples : 0),
+                    bytes(l.bytes), share(l.look, step), share(l.factors, step),
+                    share(l.inverses, step), share(l.update, step),
+                    algorithm(l)});
+    total.bytes += l.bytes;
+    total.look += l.look;
+    total.factors += l.factors;
+    total.inverses += l.inverses;
+    total.update += l.update;
+    total.scratch = std::max(total.scratch, l.scratch);
+  }
+  rows.push_back({"all", "", "", "", bytes(total.bytes),
+                  share(total.look, step), share(total.factors, step),
+                  share(total.inverses, step), share(total.update, step), ""});
+  std::string text = detail::aligned(rows);
+  text +=
+      "\nlook, factors, inverses, update: % of the arithmetic of one "
+      "training step.\nScratch of a refresh: " +
+      bytes(total.scratch) + ".\n";
+  if (first_order.empty()) return text;
+  return text + "\nFirst-order parameters:\n" + list_of(first_order);
+}
+
+}  // namespace mjolnir

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <mjolnir/curvature/report.h>
+#include <mjolnir/curvature/state.h>
+#include <mjolnir/layers/functional.h>
+#include <mjolnir/layers/module.h>
+
+namespace mjolnir::train {
+
+/** What metrics.csv has of a report: means over the layers. */
+struct CurvatureSummary {
+  double damping_a = 0.0;  ///< Damping's share of A's damped trace,
+  double damping_g = 0.0;  ///< and of G's.
+  double cosine = 0.0;     ///< Of the update to the gradient.
+};
+
+/** Means over the layers of a report; NaN where no layer has the figure. */
+CurvatureSummary summary_of(const CurvatureReport& report);
+
+/** Makes a curvature_report() on one batch every so many steps, and writes
+ * curvature.csv: a row per layer and report. */
+class CurvatureLog {
+ public:
+  /** Creates the file; throws IoError. Model and state must outlive the log. */
+  CurvatureLog(const std::string& path, Module& model, BatchLoss loss,
+               Batch batch, const CurvatureState& state, std::int64_t every);
+
+  /** After step `run_step`, counted from 1. */
+  void on_step(std::int64_t run_step);
+  /** Of the last report, once: what nobody asked for yet. */
+  std::optional<CurvatureSummary> take_summary();
+  /** The last report; empty before the first. */
+  const CurvatureReport& last() const noexcept { return last_; }
+
+ private:
+  std::string path_;
+  Module& model_;
+  BatchLoss loss_;
+  Batch batch_;
+  const CurvatureState& state_;
+  std::int64_t every_;
+  CurvatureReport last_;
+  std::optional<CurvatureSummary> summary_;
+};
+
+/** Writes decisions.csv: every look of the trace rule. Throws IoError. */
+void write_decisions(const std::string& path, const CurvatureState& state);
+
+}  // namespace mjolnir::train
