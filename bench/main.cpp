@@ -71,7 +71,7 @@ void run(const Arguments& arguments) {
       }
     }
   }
-  if (wants("curvature")) {
+  if (arguments.only == "curvature") {  // minutes of its own
     bench::CurvatureSize size;
     // A batch is given to look at the program, not at the machine.
     if (arguments.size.batch > 0) {
@@ -79,8 +79,12 @@ void run(const Arguments& arguments) {
       size.documentations_example = false;
     }
     bench::curvature_figures(report, size);
+    if (arguments.size.batch == 0) {
+      bench::refresh_costs(report, arguments.rounds);
+    }
   }
   if (wants("headers")) bench::header_ratio(report);
+  if (all) report.note("What curvature costs: --only curvature");
   if (!arguments.json.empty()) report.write_json(arguments.json);
 }
 

@@ -7,7 +7,7 @@
 #include <mjolnir/mjolnir.h>
 
 #include "bench/benches.h"
-#include "bench/clock.h"
+#include "bench/steps.h"
 
 namespace bench {
 namespace {
@@ -53,43 +53,6 @@ double flops_of_step(mj::Module& net, const mj::Batch& batch) {
   return flops;
 }
 
-struct Kind {
-  std::vector<double> times;
-  std::int64_t misses = 0;
-  std::int64_t news = 0;
-
-  double median() {
-    auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-    std::nth_element(times.begin(), middle, times.end());
-    return *middle;
-  }
-};
-
-void one_step(mj::Module& net, mj::optim::Optimizer& optimizer,
-              const mj::Batch& batch) {
-  optimizer.zero_grad();
-  mj::cross_entropy(net(batch.images), batch.labels).backward();
-  optimizer.step();
-}
-
-// Runs `period` kinds of steps in turn, one of each to warm up, and measures
-// `rounds` of each; every occurrence from the second on counts.
-std::vector<Kind> measure(mj::Module& net, mj::optim::Optimizer& optimizer,
-                          const mj::Batch& batch, int period, int rounds) {
-  std::vector<Kind> kinds(static_cast<std::size_t>(period));
-  for (int i = 0; i < period; ++i) one_step(net, optimizer, batch);
-  for (int i = 0; i < rounds * period; ++i) {
-    auto& kind = kinds[static_cast<std::size_t>(i % period)];
-    const auto misses = mj::allocator_statistics().misses;
-    const auto news = operator_new_calls();
-    kind.times.push_back(seconds([&] { one_step(net, optimizer, batch); }));
-    kind.misses =
-        std::max(kind.misses, mj::allocator_statistics().misses - misses);
-    kind.news = operator_new_calls() - news;
-  }
-  return kinds;
-}
-
 // Largest resident size so far, in MB; 0 where Linux's /proc is absent.
 double peak_memory() {
   std::ifstream status("/proc/self/status");
@@ -110,18 +73,8 @@ void training_step(Report& report, const StepSize& size, double peak,
   mj::empty_cache();
   forget_peak_memory();
   mj::Generator rng(1);
-  mj::models::ResNet net({.depth = 20,
-                          .width = size.width,
-                          .in_channels = 3,
-                          .classes = 10,
-                          .second_order = true},
-                         rng);
-  mj::Batch batch;
-  batch.images = mj::uniform({size.batch, 3, 32, 32}, -1.0, 1.0, rng)
-                     .to(mj::Layout::ChannelsLast);
-  std::vector<std::int64_t> labels;
-  for (std::int64_t i = 0; i < size.batch; ++i) labels.push_back(i % 10);
-  batch.labels = mj::Tensor::from(labels, {size.batch});
+  mj::models::ResNet net(resnet20(size), rng);
+  const mj::Batch batch = random_batch(size, rng);
   const double flops = flops_of_step(net, batch);
 
   const std::string key = "resnet20_w" + std::to_string(size.width) + "_";

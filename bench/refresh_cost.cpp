@@ -1,0 +1,76 @@
+#include <string>
+#include <vector>
+
+#include <mjolnir/mjolnir.h>
+
+#include "bench/benches.h"
+#include "bench/steps.h"
+
+// What curvature costs a training run: a refresh of all layers, the average
+// step, and a look by the trace rule, in training steps of the same net.
+
+namespace bench {
+namespace {
+
+namespace mj = mjolnir;
+
+struct Limits {
+  double refresh;  // in plain steps
+  double average;  // at frequency 50, in Sgd's steps
+};
+
+void refresh_cost(Report& report, const StepSize& size, std::int64_t split,
+                  const Limits& limits, int rounds) {
+  mj::Generator rng(1);
+  mj::models::ResNet net(resnet20(size), rng);
+  const mj::Batch batch = random_batch(size, rng);
+  double sgd_step = 0.0;
+  {
+    mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
+    sgd_step = measure(net, sgd, batch, 1, rounds)[0].median();
+  }
+  mj::optim::ThorOptions options;
+  options.learning_rate = 0.01;
+  options.damping = 0.3;
+  options.split_dim = split;
+  options.frequency = 2;
+  double refresh = 0.0, plain = 0.0;
+  {
+    mj::optim::Thor thor(net, options);
+    std::vector<Kind> steps = measure(net, thor, batch, 2, rounds);
+    refresh = steps[0].median();
+    plain = steps[1].median();
+  }
+  // After the first look no trace can change so much: looks alone.
+  options.refresh_rule = mj::RefreshRule::trace(1e9, 0.0);
+  double look = 0.0, between = 0.0;
+  {
+    mj::optim::Thor thor(net, options);
+    std::vector<Kind> steps = measure(net, thor, batch, 2, rounds);
+    look = steps[0].median();
+    between = steps[1].median();
+  }
+  const std::string key = "cost_w" + std::to_string(size.width) + "_split" +
+                          std::to_string(split) + "_";
+  report.add_limited(key + "refresh",
+                     "refresh of all layers (A, G, inverses), in plain steps",
+                     (refresh - plain) / plain, limits.refresh, 2);
+  report.add_limited(key + "average",
+                     "average step at frequency 50, in Sgd's steps",
+                     (refresh + 49 * plain) / 50 / sgd_step, limits.average, 3);
+  report.add_limited(key + "look", "look by the trace rule, in plain steps",
+                     (look - between) / between, 0.05, 3);
+}
+
+}  // namespace
+
+void refresh_costs(Report& report, int rounds) {
+  report.section("ResNet-20, 32x32 images, width 16, batch 128, no split");
+  refresh_cost(report, {.width = 16, .batch = 128}, 0, {1.0, 1.06}, rounds);
+  report.section("ResNet-20, 32x32 images, width 64, batch 64, split 128");
+  refresh_cost(report, {.width = 64, .batch = 64}, 128, {1.2, 1.08}, rounds);
+  report.section("ResNet-20, 32x32 images, width 64, batch 64, no split");
+  refresh_cost(report, {.width = 64, .batch = 64}, 0, {1.2, 1.08}, rounds);
+}
+
+}  // namespace bench

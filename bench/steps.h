@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <mjolnir/mjolnir.h>
+
+#include "bench/benches.h"
+
+namespace bench {
+
+/** What was measured of one kind of step. */
+struct Kind {
+  std::vector<double> times;  ///< Seconds.
+  std::int64_t misses = 0;    ///< Tensor-storage misses of the worst step.
+  std::int64_t news = 0;      ///< Calls of operator new.
+
+  double median();
+};
+
+/** ResNet-20 of that width for 32x32 colour images, with factors. */
+mjolnir::models::ResNetOptions resnet20(const StepSize& size);
+
+mjolnir::Batch random_batch(const StepSize& size, mjolnir::Generator& rng);
+
+/** Runs `period` kinds of steps in turn, one of each to warm up, and measures
+ * `rounds` of each; every occurrence from the second on counts. */
+std::vector<Kind> measure(mjolnir::Module& net,
+                          mjolnir::optim::Optimizer& optimizer,
+                          const mjolnir::Batch& batch, int period, int rounds);
+
+}  // namespace bench
