@@ -21,10 +21,11 @@ void cover(std::int64_t length, std::int64_t positions, std::int64_t kernel,
     }
 }
 
-// sum of x[i]^2 in eight interleaved sums, which run side by side.
+// sum of x[i]^2 in interleaved sums, which run side by side: enough of them to
+// wait for memory alone.
 template <class T>
 double row_energy(std::int64_t n, const T* x) {
-  constexpr std::int64_t lanes = 8;
+  constexpr std::int64_t lanes = 32;
   double sums[lanes] = {};
   std::int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
@@ -94,8 +95,12 @@ double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
   return ordered_sum(batch * height, width * channels, [&](std::int64_t row) {
     const T* pixels = x + row * width * channels;
     double sum = 0;
-    for (std::int64_t w = 0; w < width; ++w)
-      sum += double(columns[w]) * row_energy(channels, pixels + w * channels);
+    for (std::int64_t w = 0, next = 0; w < width; w = next) {
+      // Neighbours that are covered as often come in one piece.
+      for (next = w + 1; next < width && columns[next] == columns[w];) ++next;
+      sum += double(columns[w]) *
+             row_energy((next - w) * channels, pixels + w * channels);
+    }
     return sum * double(rows[row % height]);
   });
 }
