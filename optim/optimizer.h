@@ -85,6 +85,8 @@ class Optimizer {
   std::vector<NamedTensor> named_parameters() const;
 
  protected:
+  using Update = optim::Update;
+
   /** What the constructor of an optimizer hands down. */
   struct Common {
     const char* name = "optimizer";  ///< Prefix of error texts.
