@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 namespace bench {
@@ -12,6 +13,15 @@ double seconds(F&& f) {
   const std::chrono::duration<double> spent =
       std::chrono::steady_clock::now() - start;
   return spent.count();
+}
+
+/** Seconds of the best of some calls, after one that is not counted. */
+template <class F>
+double best_of(int calls, F&& f) {
+  f();
+  double best = seconds(f);
+  for (int i = 1; i < calls; ++i) best = std::min(best, seconds(f));
+  return best;
 }
 
 }  // namespace bench

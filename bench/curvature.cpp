@@ -11,6 +11,7 @@
 
 #include "bench/benches.h"
 #include "bench/clock.h"
+#include "bench/steps.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/gram.h"
 #include "core/kernels/patches.h"
@@ -27,22 +28,6 @@ namespace {
 
 namespace mj = mjolnir;
 using Algorithm = mj::CovarianceAlgorithm;
-
-// Seconds of the best of some calls, after one that is not counted.
-template <class F>
-double best_of(int calls, F&& f) {
-  f();
-  double best = seconds(f);
-  for (int i = 1; i < calls; ++i) best = std::min(best, seconds(f));
-  return best;
-}
-
-mj::Tensor image(const mj::Shape& shape) {
-  mj::Generator rng(1);
-  mj::TensorOptions options;
-  options.layout = mj::Layout::ChannelsLast;
-  return mj::normal(shape, 0, 1, rng, options);
-}
 
 std::string times(std::int64_t a, std::int64_t b) {
   return std::to_string(a) + "x" + std::to_string(b);
@@ -146,7 +131,7 @@ double time_of(const mj::Tensor& x, const mj::Conv2dGeometry& window,
 void against_patches(Report& report, const mj::Shape& shape,
                      const mj::Conv2dGeometry& window, int least_gemm,
                      int least_syrk) {
-  const mj::Tensor x = image(shape);
+  const mj::Tensor x = random_image(shape);
   const std::string words = "A, " + words_of(shape, window) + ", ";
   const std::string key = key_of(shape, window);
   Explicit baseline(x, window);
@@ -184,8 +169,8 @@ void against_forward(Report& report, const mj::Shape& shape,
                      std::int64_t outputs) {
   const mj::NoGrad guard;
   const mj::Conv2dGeometry window = same_padding(4);
-  const mj::Tensor x = image(shape);
-  const mj::Tensor w = image({outputs, shape[1], 4, 4});
+  const mj::Tensor x = random_image(shape);
+  const mj::Tensor w = random_image({outputs, shape[1], 4, 4});
   const double forward =
       best_of(2, [&] { mj::conv2d(x, w, mj::Tensor(), window); });
   const std::string words = "A, " + words_of(shape, window) + ", ";

@@ -9,6 +9,7 @@
 
 #include "bench/benches.h"
 #include "bench/clock.h"
+#include "bench/steps.h"
 
 // Single ops at the sizes of a ResNet-20 step. A convolution is measured
 // against the GEMM peak, an op that does little arithmetic against the speed
@@ -19,20 +20,8 @@ namespace {
 
 using mjolnir::Tensor;
 
-// Seconds of the best of ten calls, after one that is not counted.
-template <class F>
-double best_of_ten(F&& f) {
-  f();
-  double best = seconds(f);
-  for (int i = 1; i < 10; ++i) best = std::min(best, seconds(f));
-  return best;
-}
-
 Tensor image(std::int64_t batch, std::int64_t channels, std::int64_t side) {
-  mjolnir::Generator rng(1);
-  mjolnir::TensorOptions options;
-  options.layout = mjolnir::Layout::ChannelsLast;
-  return mjolnir::normal({batch, channels, side, side}, 0, 1, rng, options);
+  return random_image({batch, channels, side, side});
 }
 
 void convolution(Report& report, double peak, std::int64_t batch,
@@ -51,7 +40,7 @@ void convolution(Report& report, double peak, std::int64_t batch,
   const auto add = [&](const char* key, const char* words, auto&& run) {
     report.add("conv_" + shape + "_" + key,
                "3x3 convolution of " + shape + ", " + words,
-               100.0 * flops / best_of_ten(run) / peak, "% of GEMM peak", 0);
+               100.0 * flops / best_of(10, run) / peak, "% of GEMM peak", 0);
   };
   add("forward", "forward", [&] { conv2d(x, w, Tensor(), window); });
   add("input", "input gradient",
@@ -66,7 +55,7 @@ double backward_seconds(const Tensor& y, const Tensor& dy,
   mjolnir::GradOptions options;
   options.retain_graph = true;
   options.grad_outputs = {dy};
-  return best_of_ten([&] { mjolnir::grad({y}, inputs, options); });
+  return best_of(10, [&] { mjolnir::grad({y}, inputs, options); });
 }
 
 void thin_ops(Report& report, std::int64_t channels, std::int64_t side) {
@@ -76,7 +65,7 @@ void thin_ops(Report& report, std::int64_t channels, std::int64_t side) {
   double reference = 0.0;
   {
     const mjolnir::NoGrad guard;
-    reference = 3.0 * bytes / best_of_ten([&] { add(x, dy); });
+    reference = 3.0 * bytes / best_of(10, [&] { add(x, dy); });
   }
   const std::string shape = "128x" + std::to_string(channels) + "x" +
                             std::to_string(side) + "x" + std::to_string(side);
@@ -97,10 +86,10 @@ void thin_ops(Report& report, std::int64_t channels, std::int64_t side) {
   const auto normalize = [&] {
     return batch_norm(x, weight, bias, Tensor(), Tensor(), training);
   };
-  add("batch_norm", "batch norm", 3, best_of_ten(normalize));
+  add("batch_norm", "batch norm", 3, best_of(10, normalize));
   add("batch_norm_gradient", "batch norm, gradient", 5,
       backward_seconds(normalize(), dy, {x, weight, bias}));
-  add("relu", "relu", 2, best_of_ten([&] { relu(x); }));
+  add("relu", "relu", 2, best_of(10, [&] { relu(x); }));
   add("relu_gradient", "relu, gradient", 3, backward_seconds(relu(x), dy, {x}));
 }
 

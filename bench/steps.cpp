@@ -34,6 +34,13 @@ mj::models::ResNetOptions resnet20(const StepSize& size) {
           .second_order = true};
 }
 
+mj::Tensor random_image(const mj::Shape& shape) {
+  mj::Generator rng(1);
+  mj::TensorOptions options;
+  options.layout = mj::Layout::ChannelsLast;
+  return mj::normal(shape, 0, 1, rng, options);
+}
+
 mj::Batch random_batch(const StepSize& size, mj::Generator& rng) {
   mj::Batch batch;
   batch.images = mj::uniform({size.batch, 3, 32, 32}, -1.0, 1.0, rng)

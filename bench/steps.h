@@ -21,6 +21,9 @@ struct Kind {
 /** ResNet-20 of that width for 32x32 colour images, with factors. */
 mjolnir::models::ResNetOptions resnet20(const StepSize& size);
 
+/** Normal numbers of that shape, channels-last. */
+mjolnir::Tensor random_image(const mjolnir::Shape& shape);
+
 mjolnir::Batch random_batch(const StepSize& size, mjolnir::Generator& rng);
 
 /** Runs `period` kinds of steps in turn, one of each to warm up, and measures

@@ -11,12 +11,10 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
 #include <mjolnir/curvature/block_inverse.h>
-#include <mjolnir/curvature/order.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
 
 #include "core/detail/check.h"
-#include "core/detail/dispatch.h"
 #include "core/detail/number.h"
 #include "curvature/detail/batch.h"
 #include "curvature/detail/kept_buffers.h"
@@ -131,26 +129,6 @@ void check(const SplitOptions& options) {
 
 // ---- factors of a model ---------------------------------------------------
 
-/** Rows and columns of S_A from storage order to weight order. */
-Tensor in_weight_order(const Tensor& s, const CurvatureSource& source) {
-  if (source.curvature_kind() != CurvatureKind::Conv2d) return s;
-  const Tensor weight = source.curvature_weight();
-  const std::vector<std::int64_t> order =
-      weight_order(weight.size(1), weight.size(2), weight.size(3));
-  if (order.empty()) return s;
-  const Tensor sorted = Tensor::empty_like(s);
-  dispatch_float(op, s.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const T* from = s.data<T>();
-    T* to = sorted.mutable_data<T>();
-    const auto n = static_cast<std::int64_t>(order.size());
-    for (const std::int64_t row : order) {
-      for (const std::int64_t column : order) *to++ = from[row * n + column];
-    }
-  });
-  return sorted;
-}
-
 std::vector<NamedTensor> factors_of(Module& model, const BatchLoss& loss,
                                     const Batch& batch) {
   struct Watched {
@@ -185,13 +163,14 @@ std::vector<NamedTensor> factors_of(Module& model, const BatchLoss& loss,
   for (const Watched& layer : layers) {
     if (layer.factors->is_empty()) continue;
     const std::int64_t groups = layer.source->curvature_geometry().groups;
+    const FactorSums all =
+        layer.factors->sums().in_weight_order(layer.source->curvature_weight());
     for (std::int64_t g = 0; g < groups; ++g) {
-      const FactorSums sums = layer.factors->sums().group(g);
+      const FactorSums sums = all.group(g);
       const std::string of =
           groups == 1 ? "" : " of group " + std::to_string(g);
       if (layer.source->curvature_kind() != CurvatureKind::Embedding)
-        factors.emplace_back(layer.name + "A" + of,
-                             in_weight_order(sums.a, *layer.source));
+        factors.emplace_back(layer.name + "A" + of, sums.a);
       factors.emplace_back(layer.name + "G" + of, sums.g);
     }
   }

@@ -17,13 +17,6 @@
 namespace mjolnir {
 namespace {
 
-bool is_finite(const Tensor& x) {
-  return dispatch_float("eigen_block", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    return detail::all_finite_parallel(x.data<T>(), x.numel());
-  });
-}
-
 /** Copies the numbers of x in memory order, whatever its layout is called. */
 void copy_memory(const Tensor& x, const Tensor& y) {
   dispatch_float("eigen_block", x.dtype(), [&](auto tag) {
@@ -74,7 +67,7 @@ bool EigenBlock::refresh(const FactorSums& sums, double gradient_scale,
   const auto count = static_cast<double>(sums.positions_a);
   const Tensor a_now = sums.a * (1.0 / count);
   const Tensor g_now = sums.g * (gradient_scale / count);
-  if (!is_finite(a_now) || !is_finite(g_now)) {
+  if (!detail::is_finite(a_now) || !detail::is_finite(g_now)) {
     report(step, "a factor is not finite; the last basis stays in use");
     return false;
   }
@@ -102,7 +95,7 @@ void EigenBlock::take(const Tensor& moments, std::int64_t samples,
                       double gradient_scale, long step) {
   const NoGrad no_grad;
   const Tensor now = moments * (gradient_scale / static_cast<double>(samples));
-  if (!is_finite(now)) {
+  if (!detail::is_finite(now)) {
     return report(step, "second moments are not finite; they are not taken");
   }
   if (!measured_) s_ = Tensor();

@@ -103,7 +103,9 @@ std::string Explanation::str() const {
   std::string text = detail::aligned(rows);
   text +=
       "\nlook, factors, inverses, update: % of the arithmetic of one "
-      "training step.\nScratch of a refresh: " +
+      "training step.\nA look only reads: it costs memory traffic, which no "
+      "column "
+      "shows.\nScratch of a refresh: " +
       bytes(total.scratch) + ".\n";
   if (first_order.empty()) return text;
   return text + "\nFirst-order parameters:\n" + list_of(first_order);

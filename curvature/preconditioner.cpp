@@ -10,9 +10,9 @@
 #include <mjolnir/core/ops/shape.h>
 #include <mjolnir/core/threads.h>
 
+#include "core/detail/inner_product.h"
 #include "core/detail/number.h"
 #include "curvature/detail/balance.h"
-#include "curvature/detail/inner_product.h"
 #include "curvature/detail/label.h"
 
 namespace mjolnir {
@@ -63,6 +63,11 @@ KroneckerPreconditioner::KroneckerPreconditioner(Module& module,
       source->collect(Collect::Nothing);  // nobody would read it
     }
   }
+  if (layers_.empty()) {
+    emit(Severity::Warning, options_.name,
+         "no layer has factors: every parameter is first-order; "
+         "models::to_thor(module) gives factors to its layers");
+  }
   plan(0);
 }
 
@@ -97,6 +102,8 @@ bool KroneckerPreconditioner::adopt(const std::string& name,
   KroneckerOptions kronecker = options_.kronecker;
   if (kronecker.joint_bias || source.joint_bias()) {
     layer.bias = index_of(source.curvature_bias());
+    // A shared bias joins one layer alone.
+    if (layer.bias && covers(*layer.bias)) layer.bias.reset();
   }
   kronecker.joint_bias = layer.bias.has_value();
   const std::int64_t groups = source.curvature_geometry().groups;

@@ -66,7 +66,7 @@ class KroneckerPreconditioner {
  public:
   /** `parameters` are what the optimizer moves, in the order of the indices of
    * the directions. Emits an event (topic: options.name) for a layer that it
-   * leaves alone although it has factors. Throws ValueError for an option
+   * leaves alone although it has factors, and if no layer has any. Throws ValueError for an option
    * outside its domain, and what KroneckerBlock throws. */
   KroneckerPreconditioner(Module& module, std::vector<Tensor> parameters,
                           PreconditionerOptions options);

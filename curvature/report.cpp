@@ -11,6 +11,7 @@
 #include <mjolnir/core/linalg.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/curvature/kronecker.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
 
@@ -76,13 +77,8 @@ Tensor of_group(const Tensor& x, const LayerCurvature& l) {
   return reshape(slice(x, 0, l.group, l.group + 1), {x.size(1), x.size(2)});
 }
 
-/** The gradients of a layer. */
-struct Gradients {
-  Tensor weight, bias;  ///< No bias: undefined.
-};
-
 /** (O/g, D): the group's rows of (O,...), with a joint bias as last column. */
-Tensor as_matrix(const Gradients& g, const LayerCurvature& l) {
+Tensor as_matrix(const LayerTensors& g, const LayerCurvature& l) {
   const std::int64_t outputs = g.weight.size(0);
   const std::int64_t rows = outputs / l.groups;
   const auto part = [&](const Tensor& x) {
@@ -92,17 +88,6 @@ Tensor as_matrix(const Gradients& g, const LayerCurvature& l) {
   };
   if (!g.bias.defined()) return part(g.weight);
   return concat({part(g.weight), part(g.bias)}, 1);
-}
-
-/** A = S_A / P, with the row and column of a joint bias. */
-Tensor matrix_a(const FactorSums& sums) {
-  const double share = 1.0 / static_cast<double>(sums.positions_a);
-  const Tensor a = sums.a * share;
-  if (!sums.a_sum.defined()) return a;
-  const Tensor mean = sums.a_sum * share;
-  const Tensor corner = Tensor::ones({1, 1}, {a.dtype()});
-  const Tensor top = concat({a, reshape(mean, {-1, 1})}, 1);
-  return concat({top, concat({reshape(mean, {1, -1}), corner}, 1)}, 0);
 }
 
 /** G = N^2 S_G / P of a mean loss. */
@@ -145,7 +130,7 @@ class Pass {
     CurvatureSource* source;
     std::shared_ptr<KroneckerObserver> sums;
     ObservationHandle handle;
-    Gradients gradients;
+    LayerTensors gradients;
   };
 
   Pass(Module& model, const std::vector<LayerCurvature>& known) {
@@ -159,7 +144,7 @@ class Pass {
           Collect::Factors, at->joint_bias, Purpose::Curvature);
       ObservationHandle handle = source->observe(sums);
       layers_.emplace(name,
-                      Layer{source, sums, std::move(handle), Gradients()});
+                      Layer{source, sums, std::move(handle), LayerTensors()});
     }
   }
 
@@ -214,7 +199,7 @@ class Samples {
     if (weight == by_name_.end()) return Tensor();
     std::vector<Tensor> rows;
     for (std::int64_t n = 0; n < weight->second.size(0); ++n) {
-      Gradients one{sample(weight->second, n), Tensor()};
+      LayerTensors one{sample(weight->second, n), Tensor()};
       if (l.joint_bias && bias != by_name_.end()) {
         one.bias = sample(bias->second, n);
       }
@@ -244,7 +229,7 @@ LayerReport report_of(const LayerCurvature& l, const Pass::Layer& seen,
   const FactorSums sums = seen.sums->sums().group(l.group);
   if (sums.positions_a == 0 || !seen.gradients.weight.defined()) return row;
   row.positions = sums.positions_per_sample;
-  row.a = spectrum_of(eigenvalues(matrix_a(sums)), l.damping.a);
+  row.a = spectrum_of(eigenvalues(sums.matrix_a()), l.damping.a);
   row.g = spectrum_of(eigenvalues(matrix_g(sums)), l.damping.g);
   const Tensor gradient = as_matrix(seen.gradients, l);
   const Doubles step = step_of(l, state, gradient);

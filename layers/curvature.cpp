@@ -115,36 +115,6 @@ const char* what_is_missing(const FactorObserver& factors) {
              : "call collect(Collect::Factors) before loss.backward()";
 }
 
-/** The last `axes` axes, each from storage order (kh,kw,c) to weight order
- * (c,kh,kw). s (D,D), (g,D,D), (D) or (g,D) */
-Tensor to_weight_order(const Tensor& s, const Tensor& weight, int axes) {
-  if (weight.rank() != 4) return s;
-  const std::int64_t c = weight.size(1);
-  const std::int64_t k = weight.size(2) * weight.size(3);
-  if (k == 1 || c == 1) return s;
-  const std::int64_t groups =
-      axes == 1 ? s.numel() / (k * c) : s.numel() / (k * c * k * c);
-  if (axes == 1) {
-    const Tensor split = reshape(s, {groups, k, c});
-    return reshape(permute(split, {0, 2, 1}), s.shape());
-  }
-  const Tensor split = reshape(s, {groups, k, c, k, c});
-  return reshape(permute(split, {0, 2, 1, 4, 3}), s.shape());
-}
-
-/** [[a, m], [m^T, 1]]: A of the inputs and of one that is always 1.
- * a (...,D,D), m (...,D) */
-Tensor with_constant(const Tensor& a, const Tensor& m) {
-  const std::int64_t d = a.size(-1);
-  const std::int64_t groups = m.numel() / d;
-  const Tensor column = reshape(m, {groups, d, 1});
-  const Tensor corner = Tensor::full({groups, 1, 1}, 1.0, {a.dtype()});
-  const Tensor top = concat({reshape(a, {groups, d, d}), column}, 2);
-  const Tensor bottom = concat({reshape(m, {groups, 1, d}), corner}, 2);
-  const Tensor whole = concat({top, bottom}, 1);
-  return a.rank() == 3 ? whole : reshape(whole, {d + 1, d + 1});
-}
-
 }  // namespace
 
 Tensor CurvatureSource::matrix_a() const {
@@ -154,11 +124,7 @@ Tensor CurvatureSource::matrix_a() const {
     throw ValueError(std::string("[matrix_a] S_A has no positions yet; ") +
                      what_is_missing(observer));
   const NoGrad no_grad;
-  const double share = 1 / static_cast<double>(sums.positions_a);
-  const Tensor weight = curvature_weight();
-  const Tensor a = to_weight_order(sums.a * share, weight, 2);
-  if (!sums.a_sum.defined()) return a;
-  return with_constant(a, to_weight_order(sums.a_sum * share, weight, 1));
+  return sums.in_weight_order(curvature_weight()).matrix_a();
 }
 
 Tensor CurvatureSource::matrix_g() const {

@@ -1,10 +1,12 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
+#include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/shape.h>
 #include <mjolnir/layers/factors.h>
 #include <mjolnir/layers/patch_covariance.h>
 
 #include "core/detail/dispatch.h"
+#include "core/detail/inner_product.h"
 #include "core/kernels/energy.h"
 #include "core/kernels/gram.h"
 
@@ -37,13 +39,6 @@ std::vector<double> energies(const Tensor& x, const Conv2dGeometry& window) {
                             x.data<T>(), sums.data());
   });
   return sums;
-}
-
-double energy(const Tensor& x) {
-  return dispatch_float("factors", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    return kernels::sum_of_squares(x.numel(), x.data<T>());
-  });
 }
 
 void add(const std::vector<double>& terms, std::vector<double>& sums) {
@@ -111,6 +106,36 @@ Tensor batch_mean(const Tensor& x) {
   return mean;
 }
 
+/** The last `axes` axes, each from storage order (kh,kw,c) to weight order
+ * (c,kh,kw). s (D,D), (g,D,D), (D) or (g,D) */
+Tensor to_weight_order(const Tensor& s, const Tensor& weight, int axes) {
+  if (weight.rank() != 4) return s;
+  const std::int64_t c = weight.size(1);
+  const std::int64_t k = weight.size(2) * weight.size(3);
+  if (k == 1 || c == 1) return s;
+  const std::int64_t groups =
+      axes == 1 ? s.numel() / (k * c) : s.numel() / (k * c * k * c);
+  if (axes == 1) {
+    const Tensor split = reshape(s, {groups, k, c});
+    return reshape(permute(split, {0, 2, 1}), s.shape());
+  }
+  const Tensor split = reshape(s, {groups, k, c, k, c});
+  return reshape(permute(split, {0, 2, 1, 4, 3}), s.shape());
+}
+
+/** [[a, m], [m^T, 1]]: A of the inputs and of one that is always 1.
+ * a (...,D,D), m (...,D) */
+Tensor with_constant(const Tensor& a, const Tensor& m) {
+  const std::int64_t d = a.size(-1);
+  const std::int64_t groups = m.numel() / d;
+  const Tensor column = reshape(m, {groups, d, 1});
+  const Tensor corner = Tensor::full({groups, 1, 1}, 1.0, {a.dtype()});
+  const Tensor top = concat({reshape(a, {groups, d, d}), column}, 2);
+  const Tensor bottom = concat({reshape(m, {groups, 1, d}), corner}, 2);
+  const Tensor whole = concat({top, bottom}, 1);
+  return a.rank() == 3 ? whole : reshape(whole, {d + 1, d + 1});
+}
+
 }  // namespace
 
 FactorSums FactorSums::group(std::int64_t index) const {
@@ -131,6 +156,20 @@ FactorSums FactorSums::group(std::int64_t index) const {
   sums.traces_a = {traces_a[at]};
   sums.traces_g = {traces_g[at]};
   return sums;
+}
+
+FactorSums FactorSums::in_weight_order(const Tensor& weight) const {
+  const NoGrad no_grad;
+  FactorSums sums = *this;
+  if (a.defined()) sums.a = to_weight_order(a, weight, 2);
+  if (a_sum.defined()) sums.a_sum = to_weight_order(a_sum, weight, 1);
+  return sums;
+}
+
+Tensor FactorSums::matrix_a() const {
+  const NoGrad no_grad;
+  const double share = 1 / static_cast<double>(positions_a);
+  return a_sum.defined() ? with_constant(a * share, a_sum * share) : a * share;
 }
 
 void FactorObserver::clear() {
@@ -177,7 +216,8 @@ void FactorObserver::add_a(const CurvatureRecord& record) {
             : x.numel() / x.size(-1);
   sums_.positions_a += positions;
   std::vector<double> traces =
-      image ? energies(x, window) : std::vector<double>{energy(x)};
+      image ? energies(x, window)
+            : std::vector<double>{detail::inner_product(x, x)};
   for (double& trace : traces)
     if (joint_bias_) trace += static_cast<double>(positions);
   add(traces, sums_.traces_a);
@@ -196,7 +236,8 @@ void FactorObserver::add_g(const CurvatureRecord& record, bool factors) {
   const Conv2dGeometry pixels = pixels_of(record.geometry);
   const bool grouped = pixels.groups != 1;
   sums_.positions_g += rows.numel() / length;
-  add(grouped ? energies(rows, pixels) : std::vector<double>{energy(rows)},
+  add(grouped ? energies(rows, pixels)
+              : std::vector<double>{detail::inner_product(rows, rows)},
       sums_.traces_g);
   if (!factors) return;
   if (grouped) {

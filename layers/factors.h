@@ -36,6 +36,12 @@ struct FactorSums {
 
   /** The sums of one group, as those of a layer of their own. */
   FactorSums group(std::int64_t index) const;
+  /** The same sums with a convolution's weight rows as (c,kh,kw) and not as
+   * they are stored; `weight` (O,C/g,kh,kw) or of rank 2. */
+  FactorSums in_weight_order(const Tensor& weight) const;
+  /** S_A / P_A, with the row and column of a joint bias, in the order of the
+   * sums: (D,D), (g,D,D) or (V). Needs positions. */
+  Tensor matrix_a() const;
 };
 
 /** An observer that sums Kronecker factors; see FactorSums. */

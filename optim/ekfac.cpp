@@ -46,7 +46,7 @@ Ekfac::Ekfac(Module& module, const EkfacOptions& options)
   }
   if (layers_.empty()) {
     emit(Severity::Warning, "ekfac",
-         "no layer has factors: all parameters follow plain momentum; "
+         "no layer has factors: every parameter is first-order; "
          "models::to_thor(module) gives factors to its layers");
   }
   plan();

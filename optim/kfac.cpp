@@ -49,11 +49,6 @@ Kfac::Kfac(Module& module, const std::vector<ParameterGroup>& groups,
       options_(options),
       momentum_({options.momentum}, zero_state()) {
   damping();  // refuses a bad schedule
-  if (blocks().layers() == 0) {
-    emit(Severity::Warning, "kfac",
-         "no layer has factors: all parameters follow plain momentum; "
-         "models::to_thor(module) gives factors to its layers");
-  }
   if (options.loss_reduction == LossReduction::Sum) {
     counter_ = SampleCounter(module);
   }
@@ -61,8 +56,8 @@ Kfac::Kfac(Module& module, const std::vector<ParameterGroup>& groups,
 
 void Kfac::zero_grad() {
   Optimizer::zero_grad();
-  blocks()
-      .collect();  // some may have been frozen or thawed since the last step
+  // Some may have been frozen or thawed since the last step.
+  blocks().collect();
 }
 
 void Kfac::step() {

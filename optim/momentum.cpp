@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/detail/dispatch.h"
-#include "curvature/detail/inner_product.h"
+#include "core/detail/inner_product.h"
 #include "optim/kernels/momentum.h"
 
 namespace mjolnir::optim {

@@ -11,6 +11,7 @@
 
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
+#include "core/detail/inner_product.h"
 #include "core/kernels/sums.h"
 #include "optim/detail/require.h"
 
@@ -18,20 +19,6 @@ namespace mjolnir::optim {
 namespace {
 
 std::string prefix(const char* name) { return "[" + std::string(name) + "] "; }
-
-bool is_finite(const Tensor& x) {
-  return dispatch_float("optimizer", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    return mjolnir::detail::all_finite_parallel(x.data<T>(), x.numel());
-  });
-}
-
-double squared_norm(const Tensor& x) {
-  return dispatch_float("optimizer", x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    return mjolnir::kernels::dot(x.numel(), x.data<T>(), x.data<T>());
-  });
-}
 
 Tensor clamped(const Tensor& x, double limit) {
   const Tensor y = Tensor::empty_like(x);
@@ -204,7 +191,7 @@ std::vector<Update> Optimizer::begin_step(double scale) const {
     const Parameter& p = parameters_[i];
     const Tensor gradient = p.tensor.grad();
     if (!gradient.defined()) continue;
-    if (!is_finite(gradient)) {
+    if (!mjolnir::detail::is_finite(gradient)) {
       throw NumericalError(prefix(name()) + "the gradient of " + p.name +
                            " is not finite at step " + std::to_string(steps_) +
                            "; no parameter was changed");
@@ -235,7 +222,8 @@ void Optimizer::clip(std::vector<Update>& updates, double scale) const {
     for (Update& u : updates) u.gradient = clamped(u.gradient, limit / scale);
   } else if (common_.clip.kind == GradientClip::Kind::Norm) {
     double sum = 0.0;
-    for (const Update& u : updates) sum += squared_norm(u.gradient);
+    for (const Update& u : updates)
+      sum += mjolnir::detail::inner_product(u.gradient, u.gradient);
     scale *= std::min(1.0, limit / (scale * std::sqrt(sum) + 1e-6));
   }
   for (Update& u : updates) u.gradient_scale = scale;

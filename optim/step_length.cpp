@@ -5,7 +5,7 @@
 
 #include <mjolnir/core/error.h>
 
-#include "curvature/detail/inner_product.h"
+#include "core/detail/inner_product.h"
 #include "optim/detail/require.h"
 
 namespace mjolnir::optim {

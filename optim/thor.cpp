@@ -80,15 +80,10 @@ Thor::Thor(Module& module, const std::vector<ParameterGroup>& groups,
 }
 
 void Thor::start(Module& module) {
-  step_length(options_);
+  bounds_ = step_length(options_);
   const double lambda = damping();  // refuses a bad schedule
   if (options_.adaptive_damping) {
     adaptive_.emplace(lambda, *options_.adaptive_damping);
-  }
-  if (blocks().layers() == 0) {
-    emit(Severity::Warning, "thor",
-         "no layer has factors: all parameters follow plain momentum; "
-         "models::to_thor(module) gives factors to its layers");
   }
   norms_.assign(list().size(), 0);
   counts_ = options_.loss_reduction == LossReduction::Sum;
@@ -112,8 +107,8 @@ void Thor::start(Module& module) {
 
 void Thor::zero_grad() {
   Optimizer::zero_grad();
-  blocks()
-      .collect();  // some may have been frozen or thawed since the last step
+  // Some may have been frozen or thawed since the last step.
+  blocks().collect();
 }
 
 void Thor::step() {
@@ -125,7 +120,10 @@ void Thor::step() {
   take_step(nullptr);
 }
 
-void Thor::step(const LossClosure& closure) { take_step(&closure); }
+void Thor::step(const LossClosure& closure) {
+  if (!closure) throw ValueError("[thor] expected a closure, got none");
+  take_step(&closure);
+}
 
 void Thor::take_step(const LossClosure* closure) {
   const std::vector<Update> updates = begin_step(gradient_scale());
@@ -144,19 +142,17 @@ void Thor::take_step(const LossClosure* closure) {
   blocks().precondition(directions);
   divide_norms(directions, lambda);
   // 3b. g' <- min(1, sqrt(kappa / (eta^2 |sum <g', g>|))) g', grafting
-  bound_steps(step_length(options_), updates, energy(lambda), directions);
+  bound_steps(bounds_, updates, energy(lambda), directions);
   // 4. to 6. g' <- g' + wd w, clipped; v <- mu v + g'; w <- w - eta v
   for (const std::size_t i : momentum_.step(updates, directions)) {
     if (!blocks().skip(directions[i], "the step is not finite")) {
       report_left_alone(updates[i]);
     }
   }
-  if (measures) {
-    adaptive_->adapt(model.change(loss_of(*closure)),
-                     model.predicted(blocks()));
-  }
   end_step();
   blocks().plan(steps());
+  if (!measures) return;
+  adaptive_->adapt(model.change(loss_of(*closure)), model.predicted(blocks()));
 }
 
 double Thor::gradient_scale() const {

@@ -88,6 +88,7 @@ class Thor final : public Optimizer, public KroneckerState {
    * batch again, as it was given to backward(): it is called before and after
    * the step, without recording, in the steps that adapt. It must not draw
    * random numbers; a training-mode BatchNorm moves its running statistics.
+   * Throws ValueError for an empty closure.
    */
   void step(const LossClosure& closure);
 
@@ -106,6 +107,7 @@ class Thor final : public Optimizer, public KroneckerState {
   void divide_norms(std::vector<Direction>& directions, double damping) const;
 
   ThorOptions options_;
+  StepLengthOptions bounds_;
   std::optional<LevenbergMarquardt> adaptive_;
   std::vector<char> norms_;  ///< By parameter: a LayerNorm's, in parity mode.
   bool counts_ = false;      ///< The number of samples is needed.

@@ -3,6 +3,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include <mjolnir/core/tensor.h>
+
+#include "core/detail/dispatch.h"
 #include "core/detail/parallel.h"
 
 namespace mjolnir::detail {
@@ -25,6 +28,14 @@ bool all_finite_parallel(const T* x, std::int64_t n) {
                  if (!all_finite(x + begin, end - begin)) finite = false;
                });
   return finite;
+}
+
+/** The same of a floating tensor. */
+inline bool is_finite(const Tensor& x) {
+  return dispatch_float("is_finite", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    return all_finite_parallel(x.data<T>(), x.numel());
+  });
 }
 
 }  // namespace mjolnir::detail

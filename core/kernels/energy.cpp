@@ -1,10 +1,13 @@
 #include "core/kernels/energy.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/detail/parallel.h"
 #include "core/detail/scratch.h"
+#include "core/kernels/columns.h"
 #include "core/kernels/grain.h"
+#include "core/kernels/sums.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -21,22 +24,6 @@ void cover(std::int64_t length, std::int64_t positions, std::int64_t kernel,
     }
 }
 
-// sum of x[i]^2 in interleaved sums, which run side by side: enough of them to
-// wait for memory alone.
-template <class T>
-double row_energy(std::int64_t n, const T* x) {
-  constexpr std::int64_t lanes = 32;
-  double sums[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (std::int64_t l = 0; l < lanes; ++l)
-      sums[l] += double(x[i + l]) * double(x[i + l]);
-  double sum = 0;
-  for (; i < n; ++i) sum += double(x[i]) * double(x[i]);
-  for (const double part : sums) sum += part;
-  return sum;
-}
-
 // Sum of f(i) over [0, n): fixed pieces, so that the thread count does not
 // change the result.
 template <class F>
@@ -50,38 +37,7 @@ double ordered_sum(std::int64_t n, std::int64_t work, F&& f) {
   return sum;
 }
 
-// out[c] = sum over rows r of term(r, x[r, c]), in double; fixed pieces, added
-// in order. x (rows, columns), out (columns)
-template <class T, class Term>
-void sum_pixels(std::int64_t rows, std::int64_t columns, const T* x,
-                double* out, Term term) {
-  const std::int64_t pieces = std::clamp<std::int64_t>(
-      rows * columns / (2 * worthwhile), 1,
-      std::min<std::int64_t>(16, std::max<std::int64_t>(rows, 1)));
-  const Scratch<double> parts(pieces * columns);
-  parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t p = begin; p < end; ++p) {
-      double* sums = parts.data() + p * columns;
-      std::fill_n(sums, columns, 0.0);
-      for (std::int64_t r = rows * p / pieces; r < rows * (p + 1) / pieces; ++r)
-        for (std::int64_t c = 0; c < columns; ++c)
-          sums[c] += term(r, double(x[r * columns + c]));
-    }
-  });
-  std::fill_n(out, columns, 0.0);
-  for (std::int64_t p = 0; p < pieces; ++p)
-    for (std::int64_t c = 0; c < columns; ++c) out[c] += parts[p * columns + c];
-}
-
 }  // namespace
-
-template <class T>
-double sum_of_squares(std::int64_t n, const T* x) {
-  constexpr std::int64_t piece = 4096;
-  return ordered_sum((n + piece - 1) / piece, piece, [&](std::int64_t p) {
-    return row_energy(std::min(piece, n - p * piece), x + p * piece);
-  });
-}
 
 template <class T>
 double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
@@ -98,8 +54,9 @@ double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
     for (std::int64_t w = 0, next = 0; w < width; w = next) {
       // Neighbours that are covered as often come in one piece.
       for (next = w + 1; next < width && columns[next] == columns[w];) ++next;
-      sum += double(columns[w]) *
-             row_energy((next - w) * channels, pixels + w * channels);
+      sum += double(columns[w]) * dot_serial((next - w) * channels,
+                                             pixels + w * channels,
+                                             pixels + w * channels);
     }
     return sum * double(rows[row % height]);
   });
@@ -115,12 +72,14 @@ void patch_energies(std::int64_t batch, std::int64_t height, std::int64_t width,
   cover(width, window.out_w(width), window.kernel_w, window.stride_w,
         window.pad_left, window.dilation_w, columns.data());
   const Scratch<double> totals(channels);
-  sum_pixels(batch * height * width, channels, x, totals.data(),
-             [&](std::int64_t pixel, double value) {
-               const std::int64_t row = pixel / width % height;
-               return double(rows[row] * columns[pixel % width]) * value *
-                      value;
-             });
+  reduce_columns<1, double>(
+      batch * height * width, channels, totals.data(),
+      [&](std::int64_t pixel, std::int64_t c) {
+        const double value = double(x[pixel * channels + c]);
+        const std::int64_t times =
+            rows[pixel / width % height] * columns[pixel % width];
+        return std::array<double, 1>{double(times) * value * value};
+      });
   const std::int64_t each = channels / window.groups;
   for (std::int64_t c = 0; c < channels; ++c) sums[c / each] += totals[c];
 }
@@ -129,11 +88,16 @@ template <class T>
 void add_patch_sums(std::int64_t batch, std::int64_t height, std::int64_t width,
                     std::int64_t channels, const Conv2dGeometry& window,
                     const T* x, T* sums) {
-  const std::int64_t pixels = height * width;
+  const std::int64_t numbers = height * width * channels;
   // image (height, width, channels): the sum over the batch.
-  const Scratch<double> image(pixels * channels);
-  sum_pixels(batch, pixels * channels, x, image.data(),
-             [](std::int64_t, double value) { return value; });
+  const Scratch<double> image(numbers);
+  parallel_for(numbers, grain_of(batch),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::fill(image.data() + begin, image.data() + end, 0.0);
+                 for (std::int64_t n = 0; n < batch; ++n)
+                   for (std::int64_t i = begin; i < end; ++i)
+                     image[i] += double(x[n * numbers + i]);
+               });
   const std::int64_t each = channels / window.groups;
   for (std::int64_t c = 0; c < channels; ++c) {
     T* to = sums + c / each * window.kernel_h * window.kernel_w * each;
@@ -181,7 +145,6 @@ bool count_ids(std::int64_t n, const std::int64_t* ids, std::int64_t classes,
 }
 
 #define MJOLNIR_ENERGY(T)                                                      \
-  template double sum_of_squares(std::int64_t, const T*);                      \
   template double patch_energy(std::int64_t, std::int64_t, std::int64_t,       \
                                std::int64_t, const Conv2dGeometry&, const T*); \
   template void patch_energies(std::int64_t, std::int64_t, std::int64_t,       \

@@ -6,10 +6,6 @@
 
 namespace mjolnir::kernels {
 
-/** sum of x[i]^2 in double. x (n). */
-template <class T>
-double sum_of_squares(std::int64_t n, const T* x);
-
 /**
  * sum over window positions of |patch|^2, in double: the trace of the patches'
  * Gram matrix. Each pixel counts as often as the window covers it.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "core/detail/parallel.h"
+#include "core/detail/scratch.h"
 
 namespace mjolnir::kernels {
 
@@ -27,18 +27,16 @@ double dot_serial(std::int64_t n, const T* x, const T* y) {
 template <class T>
 double dot(std::int64_t n, const T* x, const T* y) {
   constexpr std::int64_t block = std::int64_t{1} << 13;
-  std::vector<double> partial(
-      static_cast<std::size_t>((n + block - 1) / block));
-  parallel_for(static_cast<std::int64_t>(partial.size()), 4,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t b = begin; b < end; ++b) {
-                   const std::int64_t start = b * block;
-                   partial[static_cast<std::size_t>(b)] = dot_serial(
-                       std::min(block, n - start), x + start, y + start);
-                 }
-               });
+  const std::int64_t blocks = (n + block - 1) / block;
+  const Scratch<double> partial(blocks);
+  parallel_for(blocks, 4, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const std::int64_t start = b * block;
+      partial[b] = dot_serial(std::min(block, n - start), x + start, y + start);
+    }
+  });
   double total = 0;
-  for (const double sum : partial) total += sum;
+  for (std::int64_t b = 0; b < blocks; ++b) total += partial[b];
   return total;
 }
 

@@ -6,7 +6,7 @@
 #include <mjolnir/curvature/preconditioner.h>
 #include <mjolnir/optim/optimizer.h>
 
-#include "curvature/detail/inner_product.h"
+#include "core/detail/inner_product.h"
 
 namespace mjolnir::optim::detail {
 

@@ -2,11 +2,10 @@
 // (tests/golden/ekfac_numpy.py), and its own promises.
 #include <mjolnir/optim/ekfac.h>
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include <fstream>
+#include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,74 +18,41 @@ namespace mjolnir::optim {
 namespace {
 
 using Doubles = std::vector<double>;
-using ::testing::HasSubstr;
 
 /** The net of the script. */
 struct EkfacNet : Module {
   explicit EkfacNet(Generator& rng)
-      : conv(conv_options(), rng),
-        hidden(dense_options(3, 4, true), rng),
-        last(dense_options(4, 3, false), rng) {
+      : conv(valid_conv(1, 3, 2), rng),
+        hidden(dense(3, 4, true), rng),
+        last(dense(4, 3, false), rng) {
     add("conv", conv);
     add("hidden", hidden);
     add("last", last);
-  }
-  static Conv2dThorOptions conv_options() {
-    Conv2dThorOptions o;
-    o.in_channels = 1;
-    o.out_channels = 3;
-    o.kernel_size = 2;
-    o.pad_mode = PadMode::Valid;
-    o.has_bias = true;
-    o.dtype = DType::F64;
-    return o;
-  }
-  static DenseThorOptions dense_options(std::int64_t in, std::int64_t out,
-                                        bool bias) {
-    DenseThorOptions o;
-    o.in_channels = in;
-    o.out_channels = out;
-    o.has_bias = bias;
-    o.dtype = DType::F64;
-    return o;
   }
   Tensor operator()(const Tensor& x) override {
     return last(tanh(hidden(global_avg_pool(tanh(conv(x))))));
   }
   Conv2dThor conv;
-  DenseThor hidden;
-  DenseThor last;
+  DenseThor hidden, last;
 };
 
 /** Every step of a case of the script, the loss multiplied by loss_scale. */
 void expect_trajectory(const std::string& name, EkfacOptions options,
                        double loss_scale) {
-  std::ifstream file(MJOLNIR_SOURCE_DIR "/tests/golden/ekfac_numpy.json");
-  const nlohmann::json golden = nlohmann::json::parse(file);
+  const GoldenFile golden("ekfac_numpy.json", {8, 1, 4, 4});
   Generator rng(1);
   EkfacNet net(rng);
-  for (const auto& [label, tensor] : net.named_parameters()) {
-    tensor.copy_from(Tensor::from<double>(golden["start"][label].get<Doubles>(),
-                                          tensor.shape()));
-  }
-  const auto images = golden["images"].get<Doubles>();
-  const auto labels = golden["labels"].get<std::vector<std::int64_t>>();
+  golden.start(net);
   options.loss_scale = loss_scale;
   Ekfac ekfac(net, options);
+  ASSERT_EQ(golden.steps(), 12);
   for (long step = 0; step < 12; ++step) {
-    const long batch = step % 2, pixels = 8 * 16;
-    const Tensor x =
-        Tensor::from<double>({images.begin() + batch * pixels,
-                              images.begin() + (batch + 1) * pixels},
-                             {8, 1, 4, 4});
-    const Tensor y = Tensor::from<std::int64_t>(
-        {labels.begin() + batch * 8, labels.begin() + (batch + 1) * 8}, {8});
     ekfac.zero_grad();
-    (cross_entropy(net(x), y) * loss_scale).backward();
+    const Tensor loss =
+        cross_entropy(net(golden.images(step)), golden.labels("labels", step));
+    (loss * loss_scale).backward();
     ekfac.step();
-    expect_parameters(net,
-                      golden["cases"][name][static_cast<std::size_t>(step)],
-                      1e-10, name + ", step " + std::to_string(step));
+    golden.expect(net, name, step, 1e-10);
     if (::testing::Test::HasFatalFailure()) return;
   }
 }

@@ -4,9 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -25,91 +23,45 @@ using ::testing::HasSubstr;
 /** The net of the script. */
 struct KfacNet : Module {
   explicit KfacNet(Generator& rng)
-      : conv(conv_options(), rng),
-        hidden(dense_options(18, 4, true), rng),
-        last(dense_options(4, 3, false), rng) {
+      : conv(valid_conv(2, 3, 2), rng),
+        hidden(dense(18, 4, true), rng),
+        last(dense(4, 3, false), rng) {
     add("conv", conv);
     add("hidden", hidden);
     add("last", last);
-  }
-  static Conv2dThorOptions conv_options() {
-    Conv2dThorOptions o;
-    o.in_channels = 2;
-    o.out_channels = 3;
-    o.kernel_size = 2;
-    o.pad_mode = PadMode::Valid;
-    o.has_bias = true;
-    o.dtype = DType::F64;
-    return o;
-  }
-  static DenseThorOptions dense_options(std::int64_t in, std::int64_t out,
-                                        bool bias) {
-    DenseThorOptions o;
-    o.in_channels = in;
-    o.out_channels = out;
-    o.has_bias = bias;
-    o.dtype = DType::F64;
-    return o;
   }
   Tensor operator()(const Tensor& x) override {
     return last(tanh(hidden(flatten(tanh(conv(x))))));
   }
   Conv2dThor conv;
-  DenseThor hidden;
-  DenseThor last;
+  DenseThor hidden, last;
 };
 
-class KfacNumpy : public ::testing::Test {
- protected:
-  KfacNumpy() {
-    std::ifstream file(MJOLNIR_SOURCE_DIR "/tests/golden/kfac_numpy.json");
-    golden_ = nlohmann::json::parse(file);
-    Generator rng(1);
-    net_ = std::make_unique<KfacNet>(rng);
-    for (const auto& [name, tensor] : net_->named_parameters()) {
-      tensor.copy_from(Tensor::from<double>(
-          golden_["start"][name].get<Doubles>(), tensor.shape()));
+void expect_trajectory(const std::string& name, const KfacOptions& options) {
+  const GoldenFile golden("kfac_numpy.json", {4, 2, 3, 4});
+  Generator rng(1);
+  KfacNet net(rng);
+  golden.start(net);
+  Kfac kfac(net, options);
+  ASSERT_EQ(golden.steps(), 10);
+  for (long step = 0; step < 10; ++step) {
+    kfac.zero_grad();
+    const Tensor outputs = net(golden.images(step));
+    if (options.targets == KfacTargets::Sampled) {
+      EXPECT_EQ(kfac.collecting(), step % options.frequency == 0);
+      BackwardOptions pass;
+      pass.retain_graph = true;
+      pass.curvature_only = true;
+      cross_entropy(outputs, golden.labels("drawn", step)).backward(pass);
     }
+    cross_entropy(outputs, golden.labels("labels", step)).backward();
+    kfac.step();
+    golden.expect(net, name, step, 1e-10);
+    if (::testing::Test::HasFatalFailure()) return;
   }
+}
 
-  Tensor labels(const char* which, long batch) const {
-    const auto all = golden_[which].get<std::vector<std::int64_t>>();
-    return Tensor::from<std::int64_t>(
-        {all.begin() + batch * 4, all.begin() + (batch + 1) * 4}, {4});
-  }
-
-  void expect_trajectory(const std::string& name, const KfacOptions& options) {
-    const auto images = golden_["images"].get<Doubles>();
-    Kfac kfac(*net_, options);
-    for (long step = 0; step < 10; ++step) {
-      const long batch = step % 2, pixels = 4 * 2 * 3 * 4;
-      const Tensor x =
-          Tensor::from<double>({images.begin() + batch * pixels,
-                                images.begin() + (batch + 1) * pixels},
-                               {4, 2, 3, 4});
-      kfac.zero_grad();
-      const Tensor outputs = (*net_)(x);
-      if (options.targets == KfacTargets::Sampled) {
-        EXPECT_EQ(kfac.collecting(), step % options.frequency == 0);
-        BackwardOptions pass;
-        pass.retain_graph = true;
-        pass.curvature_only = true;
-        cross_entropy(outputs, labels("drawn", batch)).backward(pass);
-      }
-      cross_entropy(outputs, labels("labels", batch)).backward();
-      kfac.step();
-      expect_parameters(*net_,
-                        golden_["cases"][name][static_cast<std::size_t>(step)],
-                        1e-10, name + ", step " + std::to_string(step));
-      if (HasFatalFailure()) return;
-    }
-  }
-
-  nlohmann::json golden_;
-  std::unique_ptr<KfacNet> net_;
-};
-
-TEST_F(KfacNumpy, FactorsFromTheTrainingLabels) {
+TEST(KfacNumpy, FactorsFromTheTrainingLabels) {
   KfacOptions o;
   o.frequency = 2;
   o.learning_rate = 0.1;
@@ -120,7 +72,7 @@ TEST_F(KfacNumpy, FactorsFromTheTrainingLabels) {
   expect_trajectory("training_labels", o);
 }
 
-TEST_F(KfacNumpy, FactorsFromDrawnLabelsInAPassOfTheirOwn) {
+TEST(KfacNumpy, FactorsFromDrawnLabelsInAPassOfTheirOwn) {
   KfacOptions o;
   o.frequency = 3;
   o.learning_rate = 0.05;
@@ -131,7 +83,7 @@ TEST_F(KfacNumpy, FactorsFromDrawnLabelsInAPassOfTheirOwn) {
   expect_trajectory("drawn_labels", o);
 }
 
-TEST_F(KfacNumpy, BiasesApart) {
+TEST(KfacNumpy, BiasesApart) {
   KfacOptions o;
   o.frequency = 1;
   o.learning_rate = 0.1;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -201,6 +202,32 @@ TEST(AdaptiveDamping, NeedsTheClosure) {
     EXPECT_THAT(e.what(), HasSubstr("step(closure)"));
   }
   EXPECT_EQ(weights_of(*net), before);
+}
+
+TEST(AdaptiveDamping, AClosureThatThrowsLeavesAWholeStepOrNone) {
+  for (const int fails : {1, 2}) {  // before the step, and after it
+    const auto net = make_net();
+    ThorOptions options = one_step_options();
+    options.adaptive_damping = LevenbergMarquardtOptions{};
+    options.adaptive_damping->period = 1;
+    Thor thor(*net, options);
+    const Data data = random_data(4, 5);
+    const Doubles before = weights_of(*net);
+    int calls = 0;
+    thor.zero_grad();
+    cross_entropy((*net)(data.x), data.y).backward();
+    EXPECT_THROW(thor.step([&] {
+      if (++calls == fails) throw std::runtime_error("no loss");
+      return cross_entropy((*net)(data.x), data.y);
+    }),
+                 std::runtime_error);
+    EXPECT_EQ(thor.steps(), fails - 1);
+    EXPECT_EQ(weights_of(*net) == before, fails == 1);
+    EXPECT_EQ(thor.damping(), options.damping(0));
+  }
+  const auto net = make_net();
+  Thor thor(*net, one_step_options());
+  EXPECT_THROW(thor.step(LossClosure()), ValueError);
 }
 
 TEST(AdaptiveDamping, LooksAtTheLossInItsPeriodOnly) {

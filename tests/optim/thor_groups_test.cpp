@@ -334,6 +334,34 @@ TEST(ThorJointBias, AFrozenBiasStaysAndTheWeightStillMoves) {
   EXPECT_NE(net.hidden.weight.to_vector<double>(), weight);
 }
 
+/** Two dense layers with one bias. */
+struct OneBias : Module {
+  explicit OneBias(Generator& rng)
+      : first(Biased::options(4, 4, false), rng),
+        second(Biased::options(4, 4, false), rng) {
+    second.bias = first.bias;
+    add("first", first);
+    add("second", second);
+  }
+  Tensor operator()(const Tensor& x) override { return second(tanh(first(x))); }
+  DenseThor first, second;
+};
+
+TEST(ThorJointBias, OfTwoLayersJoinsTheFirstAlone) {
+  Generator rng(8);
+  OneBias net(rng);
+  Thor thor(net, ThorOptions());
+  const auto layers = thor.curvature();
+  ASSERT_EQ(layers.size(), 2U);
+  EXPECT_TRUE(layers[0].joint_bias);
+  EXPECT_FALSE(layers[1].joint_bias);
+  const Tensor x = normal({5, 4}, 0, 1, rng, {DType::F64, Layout::RowMajor});
+  thor.zero_grad();
+  mean(net(x) * net(x)).backward();
+  thor.step();
+  EXPECT_EQ(thor.refreshes(), 2);
+}
+
 TEST(ThorJointBias, NeedsABias) {
   Generator rng(1);
   DenseThorOptions o;

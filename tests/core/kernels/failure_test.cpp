@@ -12,6 +12,7 @@
 #include "core/kernels/columns.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/energy.h"
+#include "core/kernels/sums.h"
 #include "core/kernels/gram.h"
 #include "core/kernels/index.h"
 #include "core/kernels/loss.h"
@@ -139,7 +140,7 @@ TEST_F(ParallelKernelFailure, ArrivesWhereMemoryRunsOut) {
       {"embedding_gradient",
        [&] { embedding_gradient(1, enormous, 1, &id, &x, &y); }},
       {"scatter_add", [&] { scatter_add(one, 1, 17, &id, &x, enormous, &y); }},
-      {"sum_of_squares", [&] { sum_of_squares(std::int64_t{1} << 62, &x); }},
+      {"dot", [&] { dot(std::int64_t{1} << 62, &x, &x); }},
       {"patch_energy", [&] { patch_energy(1, enormous, 1, 1, window, &x); }},
       {"add_patch_gram",
        [&] {
