@@ -3,7 +3,8 @@
 
     bench/convergence/run.py [--program build/bench/convergence/convergence]
                              [--out bench/convergence] [--tasks resnet8 ...]
-                             [--jobs 2]
+                             [--methods kfac ...] [--jobs 2]
+                             [--data autoencoder=FOLDER resnet20=FOLDER]
 
 Every run becomes one row of <out>/runs.csv as soon as it is done; started
 again, it skips the runs that are there. Each run has one thread, and --jobs of
@@ -28,9 +29,17 @@ FIELDS = [
     "refreshes",
 ]
 
-# The longest run, in epochs, and the lengths that are tried.
-EPOCHS = {"resnet8": 5, "autoencoder": 10}
-SHARES = [0.4, 0.6, 0.8, 1.0]
+# Lengths in epochs that are tried. Sgd's longest is E, whose loss is the target.
+LENGTHS = {
+    "resnet8": {"sgd": [2, 3, 4, 5], "adamw": [2, 3, 4, 5],
+                "thor": [2, 3, 4, 5], "thor-trace": [2, 3, 4, 5],
+                "kfac": [1.5, 2, 2.5, 3]},
+    "autoencoder": {"sgd": [4, 6, 8, 10], "adamw": [4, 6, 8, 10],
+                    "thor": [4, 6, 8, 10], "thor-trace": [4, 6, 8, 10],
+                    "kfac": [2, 3, 4, 5]},
+    "resnet20": {"sgd": [1, 2], "adamw": [1, 2], "thor": [1, 2],
+                 "thor-trace": [1, 2], "kfac": [1, 2]},
+}
 TUNING_SEED = 100
 REPORT_SEEDS = [1, 2, 3]
 
@@ -40,22 +49,37 @@ TRIALS = {
         "sgd": [(0.05, 0), (0.1, 0), (0.2, 0), (0.4, 0)],
         "adamw": [(0.001, 0), (0.003, 0), (0.01, 0), (0.03, 0)],
         "thor": [(0.1, 0.03), (0.2, 0.1), (0.3, 0.1), (0.3, 0.3)],
+        "kfac": [(0.1, 0.0001), (0.1, 0.0003), (0.2, 0.0003), (0.2, 0.001)],
     },
     "autoencoder": {
         "sgd": [(0.0003, 0), (0.001, 0), (0.003, 0), (0.01, 0)],
         "adamw": [(0.0003, 0), (0.001, 0), (0.003, 0), (0.01, 0)],
         "thor": [(0.03, 3.0), (0.03, 10.0), (0.1, 10.0), (0.1, 30.0)],
+        "kfac": [(0.1, 0.3), (0.1, 1.0), (0.3, 1.0), (0.3, 3.0)],
     },
 }
-WEIGHT_DECAY = {
-    "resnet8": {"sgd": 5e-4, "adamw": 0.05, "thor": 5e-4},
-    "autoencoder": {"sgd": 1e-5, "adamw": 1e-5, "thor": 1e-5},
-}
+TRIALS["resnet20"] = TRIALS["resnet8"]
+# The rule only decides when Thor refreshes: it runs with Thor's winner.
+TUNED_AS = {"thor-trace": "thor"}
+WEIGHT_DECAY = {"resnet8": 5e-4, "autoencoder": 1e-5, "resnet20": 5e-4}
+DECOUPLED_DECAY = {"resnet8": 0.05, "autoencoder": 1e-5, "resnet20": 0.05}
+KL_CLIP = {"resnet8": 0.01, "autoencoder": 0.1, "resnet20": 0.01}
 FREQUENCY = 20
 
 
-def lengths(task):
-    return [round(share * EPOCHS[task]) for share in SHARES]
+def arguments(task, method, trial):
+    """What the program is told of a method."""
+    rate, damping = trial
+    decay = DECOUPLED_DECAY if method == "adamw" else WEIGHT_DECAY
+    return ["--task", task, "--method", method, "--learning-rate", repr(rate),
+            "--damping", repr(damping), "--frequency", str(FREQUENCY),
+            "--kl-clip", repr(KL_CLIP[task]), "--weight-decay",
+            repr(decay[task])]
+
+
+def data_folders(pairs):
+    """{"resnet20": "FOLDER"} of ["resnet20=FOLDER"]."""
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 class Book:
@@ -78,7 +102,7 @@ class Book:
 
     @staticmethod
     def key(row):
-        return (row["phase"], row["task"], row["method"], int(row["epochs"]),
+        return (row["phase"], row["task"], row["method"], float(row["epochs"]),
                 int(row["seed"]), float(row["learning_rate"]),
                 float(row["damping"]))
 
@@ -106,27 +130,23 @@ def loss_of(row):
 
 
 class Protocol:
-    def __init__(self, book, program, data_folder, jobs):
+    def __init__(self, book, program, folders, jobs):
         self.book = book
         self.program = program
-        self.data_folder = data_folder
+        self.folders = folders
         self.jobs = jobs
 
     def run(self, phase, task, method, epochs, seed, trial):
         rate, damping = trial
-        key = (phase, task, method, epochs, seed, float(rate), float(damping))
+        key = (phase, task, method, float(epochs), seed, float(rate),
+               float(damping))
         row = self.book.find(key)
         if row:
             return row
-        command = [
-            self.program, "--task", task, "--method", method, "--epochs",
-            str(epochs), "--seed", str(seed), "--learning-rate", repr(rate),
-            "--damping", repr(damping), "--frequency", str(FREQUENCY),
-            "--weight-decay", repr(WEIGHT_DECAY[task][method]), "--threads",
-            "1",
-        ]
-        if self.data_folder:
-            command += ["--data-dir", self.data_folder]
+        command = [self.program, *arguments(task, method, trial), "--epochs",
+                   str(epochs), "--seed", str(seed), "--threads", "1"]
+        if task in self.folders:
+            command += ["--data-dir", self.folders[task]]
         began = time.time()
         text = subprocess.run(command, check=True, capture_output=True,
                               text=True).stdout.strip()
@@ -140,17 +160,20 @@ class Protocol:
 
     def best(self, task, method, epochs):
         """The trial with the lowest validation loss at this length."""
+        method = TUNED_AS.get(method, method)
         return min(TRIALS[task][method], key=lambda trial: loss_of(
             self.run("tune", task, method, epochs, TUNING_SEED, trial)))
 
-    def compare(self, task):
-        pairs = [(method, epochs) for epochs in reversed(lengths(task))
-                 for method in ("sgd", "thor", "adamw")]
+    def compare(self, task, methods):
+        # The longest first: they decide when all is done.
+        pairs = sorted(((method, epochs) for method in methods
+                        for epochs in LENGTHS[task][method]),
+                       key=lambda pair: -pair[1])
         with ThreadPoolExecutor(self.jobs) as pool:
             # list() raises what a run raised.
             list(pool.map(lambda args: self.run(*args), [
                 ("tune", task, method, epochs, TUNING_SEED, trial)
-                for method, epochs in pairs
+                for method, epochs in pairs if method not in TUNED_AS
                 for trial in TRIALS[task][method]]))
             list(pool.map(lambda args: self.run(*args), [
                 ("report", task, method, epochs, seed,
@@ -163,17 +186,21 @@ def main():
     parser.add_argument("--program",
                         default="build/bench/convergence/convergence")
     parser.add_argument("--out", default="bench/convergence")
-    parser.add_argument("--data-dir", default="")
+    parser.add_argument("--data", nargs="+", default=[],
+                        metavar="TASK=FOLDER", help="where a task's data is")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--tasks", nargs="+", default=list(EPOCHS),
-                        choices=list(EPOCHS))
+    parser.add_argument("--tasks", nargs="+", default=list(LENGTHS),
+                        choices=list(LENGTHS))
+    parser.add_argument("--methods", nargs="+",
+                        default=list(LENGTHS["resnet8"]),
+                        choices=list(LENGTHS["resnet8"]))
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     book = Book(os.path.join(options.out, "runs.csv"))
-    protocol = Protocol(book, options.program, options.data_dir,
+    protocol = Protocol(book, options.program, data_folders(options.data),
                         options.jobs)
     for task in options.tasks:
-        protocol.compare(task)
+        protocol.compare(task, options.methods)
 
 
 if __name__ == "__main__":

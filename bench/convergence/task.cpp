@@ -26,27 +26,37 @@ class ShapeObserver : public CurvatureObserver {
   std::int64_t positions = 0;  // per sample
 };
 
+Task residual_task(const data::Dataset& images, std::int64_t depth,
+                   std::int64_t crop, bool second_order, Generator& rng) {
+  const data::SplitDataset parts =
+      data::split(images, validation_images, split_seed);
+  models::ResNetOptions options;
+  options.depth = depth;
+  options.width = 16;
+  options.in_channels = images.channels();
+  options.second_order = second_order;
+  data::AugmentOptions augment;
+  augment.crop_padding = crop;
+  augment.flip = true;
+  return {parts.train,
+          parts.validation,
+          std::make_unique<models::ResNet>(options, rng),
+          train::classification(),
+          128,
+          augment};
+}
+
 }  // namespace
 
 Task make_task(const std::string& name, const std::string& data_folder,
                bool second_order, Generator& rng) {
   if (name == "resnet8") {
-    const data::SplitDataset parts = data::split(
-        data::FashionMnist::train(data_folder), validation_images, split_seed);
-    models::ResNetOptions options;
-    options.depth = 8;
-    options.width = 16;
-    options.in_channels = 1;
-    options.second_order = second_order;
-    data::AugmentOptions augment;
-    augment.crop_padding = 2;
-    augment.flip = true;
-    return {parts.train,
-            parts.validation,
-            std::make_unique<models::ResNet>(options, rng),
-            train::classification(),
-            128,
-            augment};
+    return residual_task(data::FashionMnist::train(data_folder), 8, 2,
+                         second_order, rng);
+  }
+  if (name == "resnet20") {
+    return residual_task(data::Cifar10::train(data_folder), 20, 4, second_order,
+                         rng);
   }
   if (name == "autoencoder") {
     // Pixels stay in [0,1]: they are the targets.
@@ -64,7 +74,7 @@ Task make_task(const std::string& name, const std::string& data_folder,
             {}};
   }
   throw ValueError("[convergence] no task '" + name +
-                   "'; allowed: resnet8, autoencoder");
+                   "'; allowed: resnet8, autoencoder, resnet20");
 }
 
 Costs count_costs(Module& model, const Task& task) {
@@ -114,6 +124,14 @@ double median_cosine(const CurvatureState& curvature) {
   std::sort(cosines.begin(), cosines.end());
   const std::size_t n = cosines.size();
   return (cosines[(n - 1) / 2] + cosines[n / 2]) / 2.0;
+}
+
+double mean_refreshes(const CurvatureState& curvature) {
+  double sum = 0.0;
+  for (const LayerCurvature& layer : curvature.curvature()) {
+    sum += static_cast<double>(layer.refreshes);
+  }
+  return sum / static_cast<double>(curvature.curvature().size());
 }
 
 }  // namespace mjolnir::bench

@@ -20,9 +20,10 @@ struct Task {
 
 /**
  * "resnet8": ResNet-8, width 16, on Fashion-MNIST, with crops and flips.
- * "autoencoder": 784-1000-500-250-30 and back, on MNIST. Both keep 5000
- * training images for validation, always the same ones; the test set is not
- * touched. Throws ValueError for another name.
+ * "autoencoder": 784-1000-500-250-30 and back, on MNIST.
+ * "resnet20": ResNet-20, width 16, on CIFAR-10, with crops and flips. All keep
+ * 5000 training images for validation, always the same ones; the test set is
+ * not touched. Throws ValueError for another name.
  */
 Task make_task(const std::string& name, const std::string& data_folder,
                bool second_order, Generator& rng);
@@ -43,5 +44,8 @@ Costs count_costs(Module& model, const Task& task);
 /** The median over layers of the cosine between the gradient and what the
  * curvature makes of it in the last step; 1 means plain gradient descent. */
 double median_cosine(const CurvatureState& curvature);
+
+/** Good inverses so far, averaged over the layers. */
+double mean_refreshes(const CurvatureState& curvature);
 
 }  // namespace mjolnir::bench

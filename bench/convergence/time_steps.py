@@ -3,7 +3,7 @@
 
     bench/convergence/time_steps.py [--program build/bench/convergence/convergence]
                                     [--out bench/convergence] [--rounds 3]
-                                    [--mnist FOLDER]
+                                    [--data autoencoder=FOLDER resnet20=FOLDER]
 
 On a machine that does nothing else: one epoch of each method in turn, with all
 threads, several rounds. Writes <out>/steps.csv, a row a run, and prints the
@@ -19,20 +19,17 @@ import sys
 from collections import defaultdict
 from statistics import median
 
-from run import FIELDS, FREQUENCY, TRIALS, WEIGHT_DECAY
+from run import FIELDS, LENGTHS, TRIALS, TUNED_AS, arguments, data_folders
 
 
 def one_epoch(options, task, method):
     """Seconds of a step, averaged over an epoch of training."""
-    rate, damping = TRIALS[task][method][0]
-    command = [
-        options.program, "--task", task, "--method", method, "--epochs", "1",
-        "--learning-rate", repr(rate), "--damping", repr(damping),
-        "--frequency", str(FREQUENCY), "--weight-decay",
-        repr(WEIGHT_DECAY[task][method]),
-    ]
-    if task == "autoencoder" and options.mnist:
-        command += ["--data-dir", options.mnist]
+    trial = TRIALS[task][TUNED_AS.get(method, method)][0]
+    command = [options.program, *arguments(task, method, trial), "--epochs",
+               "1"]
+    folders = data_folders(options.data)
+    if task in folders:
+        command += ["--data-dir", folders[task]]
     # Threads that sleep early: see docs/training.md.
     environment = {"GOMP_SPINCOUNT": "1000", **os.environ}
     line = subprocess.run(command, check=True, capture_output=True, text=True,
@@ -47,7 +44,8 @@ def main():
                         default="build/bench/convergence/convergence")
     parser.add_argument("--out", default="bench/convergence")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--mnist", default="", help="folder of MNIST's files")
+    parser.add_argument("--data", nargs="+", default=[],
+                        metavar="TASK=FOLDER", help="where a task's data is")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     times = defaultdict(list)
@@ -56,7 +54,7 @@ def main():
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["task", "method", "round", "seconds_per_step"])
         for number in range(1, options.rounds + 1):
-            for task, methods in TRIALS.items():
+            for task, methods in LENGTHS.items():
                 for method in methods:
                     seconds = one_epoch(options, task, method)
                     times[task, method].append(seconds)
