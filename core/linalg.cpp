@@ -15,6 +15,8 @@
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
 #include "core/detail/lapack.h"
+#include "core/detail/lapack_check.h"
+#include "core/detail/lapack_fault.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/mirror.h"
 
@@ -45,19 +47,21 @@ linalg::Status invert_spd(T* a, std::int64_t n, T diagonal) {
     a[i * n + i] += diagonal;
     if (!all_finite(a + i * n + i, 1)) return linalg::Status::NotFinite;
   }
+  const RowSums sums = row_sums(n, a);
   // LAPACK counts columns: our lower triangle is its upper one.
   const int size = blas_int("linalg::cholesky_inverse", n);
-  if (cxxlapack::potrf('U', size, a, size) != 0) {
+  if (with_fault<T>(cxxlapack::potrf('U', size, a, size)) != 0) {
     return linalg::Status::NotPositiveDefinite;
   }
-  if (cxxlapack::potri('U', size, a, size) != 0) {
+  if (with_fault(cxxlapack::potri('U', size, a, size), n * n, a) != 0) {
     return linalg::Status::Singular;
   }
   for (std::int64_t i = 0; i < n; ++i) {
     if (!all_finite(a + i * n, i + 1)) return linalg::Status::Singular;
   }
   kernels::mirror(kernels::Triangle::Lower, n, a);
-  return linalg::Status::Ok;
+  return is_inverse(n, a, sums) ? linalg::Status::Ok
+                                : linalg::Status::WronglyFactored;
 }
 
 template void blas_syrk_lower(bool, std::int64_t, std::int64_t, float,
@@ -124,9 +128,11 @@ const char* name_of(Status status) noexcept {
     case Status::Singular:
       return "singular";
     case Status::NotConverged:
+      return "not converged";
+    case Status::WronglyFactored:
       break;
   }
-  return "not converged";
+  return "wrongly factored by LAPACK";
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a,
@@ -226,6 +232,7 @@ Result<Eigh> eigh(const Tensor& a) {
     using T = decltype(tag);
     if (!finite<T>(a)) return {Status::NotFinite, op};
     std::vector<T> rows(a.data<T>(), a.data<T>() + a.numel());
+    const detail::RowSums sums = detail::row_sums(n, rows.data());
     T* values = result.values.mutable_data<T>();
     const int size = detail::blas_int(op, n);
     T work_query = 0;
@@ -239,7 +246,12 @@ Result<Eigh> eigh(const Tensor& a) {
     const int info =
         cxxlapack::syevd('V', 'U', size, rows.data(), size, values, work.data(),
                          work_size, index.data(), index_size);
-    if (info != 0) return {Status::NotConverged, op};
+    if (detail::with_fault(info, n * n, rows.data()) != 0) {
+      return {Status::NotConverged, op};
+    }
+    if (!detail::is_eigenbasis(n, values, rows.data(), sums)) {
+      return {Status::WronglyFactored, op};
+    }
     // LAPACK's columns are our rows.
     transpose_into(rows.data(), n, n, result.vectors.mutable_data<T>());
     return result;

@@ -21,6 +21,9 @@ enum class Status : std::uint8_t {
   NotPositiveDefinite,  ///< A pivot of the Cholesky factor was not positive.
   Singular,             ///< A pivot was zero, or the result overflowed.
   NotConverged,         ///< An iteration (eigenvalues, SVD) did not converge.
+  /** LAPACK reported success, but its inverse or eigenvectors do not give back
+   * what the matrix makes of a vector of ones. */
+  WronglyFactored,
 };
 
 /** "ok", "not finite", "not positive definite", "singular", ... */
@@ -73,7 +76,8 @@ Tensor syrk(const Tensor& a, bool transpose = false);
 /**
  * Inverse of a + diagonal I for symmetric positive definite a (n,n), by
  * Cholesky (potrf, potri); exactly symmetric. Reads the lower triangle.
- * NotFinite, NotPositiveDefinite, or Singular where the inverse overflows.
+ * NotFinite, NotPositiveDefinite, Singular where the inverse overflows, or
+ * WronglyFactored.
  * Throws ShapeError unless a is square, ValueError unless it is floating.
  */
 Result<Tensor> cholesky_inverse(const Tensor& a, double diagonal = 0.0);
@@ -89,9 +93,9 @@ struct Eigh {
 };
 
 /** Eigendecomposition of a symmetric matrix; reads the lower triangle.
- * NotFinite or NotConverged. Throws ShapeError unless a is square and its
- * working memory, 2 n^2 numbers, can be counted in an int (n up to 32766);
- * ValueError unless it is floating. */
+ * NotFinite, NotConverged or WronglyFactored. Throws ShapeError unless a is
+ * square and its working memory, 2 n^2 numbers, can be counted in an int (n up
+ * to 32766); ValueError unless it is floating. */
 Result<Eigh> eigh(const Tensor& a);
 
 /** a = u diag(s) vt, with k = min(m,n). */

@@ -10,12 +10,16 @@
 #include <utility>
 #include <vector>
 
+#include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/random.h>
 
 #include "core/detail/lapack.h"
+#include "core/detail/lapack_fault.h"
 
 namespace mjolnir::linalg {
 namespace {
+
+using ::testing::HasSubstr;
 
 TensorOptions of(DType dtype) {
   TensorOptions options;
@@ -191,6 +195,61 @@ TEST_P(Linalg, NonFiniteInputNeverReachesLapack) {
   EXPECT_EQ(
       solve(identity, Tensor::full({2}, std::nan(""), of(GetParam()))).status(),
       Status::NotFinite);
+}
+
+/** One of LAPACK's faults, and what its callers are told. */
+struct Lie {
+  detail::LapackFault fault;
+  Status of_cholesky, of_eigh;
+};
+
+TEST_P(Linalg, WhatLapackGetsWrongIsNotTaken) {
+  using detail::LapackFault;
+  const Lie lies[] = {
+      {LapackFault::Refuses, Status::NotPositiveDefinite, Status::NotConverged},
+      {LapackFault::Zeros, Status::WronglyFactored, Status::WronglyFactored},
+      {LapackFault::Wrong, Status::WronglyFactored, Status::WronglyFactored},
+      {LapackFault::NotFinite, Status::Singular, Status::WronglyFactored}};
+  for (const std::int64_t n : {1, 2, 37}) {
+    const Tensor a = syrk(random({n, n + 4}));
+    for (const Lie& lie : lies) {
+      const detail::ScopedLapackFault fault(lie.fault);
+      EXPECT_EQ(cholesky_inverse(a, 0.5).status(), lie.of_cholesky) << n;
+      EXPECT_EQ(eigh(a).status(), lie.of_eigh) << n;
+    }
+    EXPECT_TRUE(cholesky_inverse(a, 0.5)) << n;
+    EXPECT_TRUE(eigh(a)) << n;
+  }
+  const Tensor a = random({5, 5});
+  const detail::ScopedLapackFault fault(LapackFault::Wrong);
+  EXPECT_THAT(name_of(eigh(syrk(a)).status()), HasSubstr("wrongly factored"));
+}
+
+// What is hard to invert is not wrong: rank 1 to full, condition up to 1 / (32
+// eps), which is where damping's floor begins, scales of 1e-12 and 1e12.
+TEST_P(Linalg, WhatLapackGetsRightIsTaken) {
+  const double floor = 32.0 * eps();
+  for (int trial = 0; trial < 60; ++trial) {
+    const std::int64_t n = 1 + 3 * trial, rank = 1 + trial * trial % (2 * n);
+    const Tensor rows = random({n, rank});
+    const double scales[] = {1.0, 1e-6, 1e6};
+    const Tensor a = syrk(rows * scales[trial % 3]);
+    double largest = 0.0;
+    const auto numbers = values(a);
+    for (std::int64_t i = 0; i < n; ++i) {
+      largest = std::max(largest, numbers[static_cast<std::size_t>(i * n + i)]);
+    }
+    for (const double share : {floor, 1e-3, 1.0}) {
+      const auto inverse = cholesky_inverse(a, share * largest);
+      if (share > floor) {
+        EXPECT_TRUE(inverse) << n << " " << name_of(inverse.status());
+      }
+      // At the floor rounding alone may make it indefinite.
+      EXPECT_NE(inverse.status(), Status::WronglyFactored) << n;
+    }
+    const auto basis = eigh(a);
+    EXPECT_TRUE(basis) << n << " " << name_of(basis.status());
+  }
 }
 
 TEST_P(Linalg, SolveUndoesTheProduct) {
