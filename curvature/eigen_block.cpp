@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <mjolnir/core/autograd.h>
-#include <mjolnir/core/events.h>
 #include <mjolnir/core/linalg.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/matmul.h>
@@ -12,7 +11,6 @@
 
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
-#include "curvature/detail/label.h"
 
 namespace mjolnir {
 namespace {
@@ -49,11 +47,13 @@ Tensor outer(const Tensor& g, const Tensor& a, double positions) {
 }  // namespace
 
 EigenBlock::EigenBlock(std::string name, double running_average)
-    : name_(std::move(name)), running_average_(running_average) {}
+    : name_(std::move(name)),
+      running_average_(running_average),
+      ladder_(name_) {}
 
-void EigenBlock::report(long step, const std::string& what) const {
-  emit(Severity::Warning, "ladder",
-       detail::label(name_) + ", step " + std::to_string(step) + ": " + what);
+bool EigenBlock::keep(long step) {
+  if (ready()) ladder_.keep(step, "basis");
+  return false;
 }
 
 void EigenBlock::average(Tensor& old, const Tensor& now) const {
@@ -67,21 +67,21 @@ bool EigenBlock::refresh(const FactorSums& sums, double gradient_scale,
   const auto count = static_cast<double>(sums.positions_a);
   const Tensor a_now = sums.a * (1.0 / count);
   const Tensor g_now = sums.g * (gradient_scale / count);
-  if (!detail::is_finite(a_now) || !detail::is_finite(g_now)) {
-    report(step, "a factor is not finite; the last basis stays in use");
-    return false;
-  }
+  const bool a_is_finite = detail::is_finite(a_now);
+  const bool g_is_finite = detail::is_finite(g_now);
+  if (!a_is_finite) ladder_.not_finite(step, "factor A");
+  if (!g_is_finite) ladder_.not_finite(step, "factor G");
+  if (!a_is_finite || !g_is_finite) return keep(step);
   Tensor a = a_, g = g_;
   average(a, a_now);
   average(g, g_now);
   const auto of_a = linalg::eigh(a);
   const auto of_g = linalg::eigh(g);
-  if (!of_a || !of_g) {
-    const linalg::Status status = of_a ? of_g.status() : of_a.status();
-    report(step, std::string("a factor is ") + linalg::name_of(status) +
-                     "; the last basis stays in use");
-    return false;
+  for (const auto& [side, of] :
+       {std::pair{Ladder::Side::A, &of_a}, std::pair{Ladder::Side::G, &of_g}}) {
+    if (!*of) ladder_.no_basis(side, step, linalg::name_of(of->status()));
   }
+  if (!of_a || !of_g) return keep(step);
   a_ = a;
   g_ = g;
   u_a_ = of_a->vectors;
@@ -96,7 +96,7 @@ void EigenBlock::take(const Tensor& moments, std::int64_t samples,
   const NoGrad no_grad;
   const Tensor now = moments * (gradient_scale / static_cast<double>(samples));
   if (!detail::is_finite(now)) {
-    return report(step, "second moments are not finite; they are not taken");
+    return ladder_.not_finite(step, "the mean of the second moments");
   }
   if (!measured_) s_ = Tensor();
   average(s_, now);

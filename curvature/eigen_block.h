@@ -3,6 +3,7 @@
 #include <string>
 
 #include <mjolnir/core/tensor.h>
+#include <mjolnir/curvature/ladder.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
 
@@ -27,15 +28,20 @@ class EigenBlock {
   /**
    * Takes the window's sums, A = S_A / P and G = gradient_scale S_G / P, and
    * makes their eigenvectors the basis; s starts anew. False, with the last
-   * basis in place and an event (topic "ladder") that says why, if the factors
-   * are not finite or their eigenvectors do not converge.
+   * basis in place, if the factors are not finite or their eigenvectors do not
+   * converge or are wrong; the ladder says why.
    */
   bool refresh(const FactorSums& sums, double gradient_scale, long step);
   /** s <- rho s + (1 - rho) gradient_scale moments / samples, the first time in
    * a basis s_now itself. moments (C_out,D) as SecondMomentObserver sums them;
-   * what is not finite is not taken, with an event. */
+   * what is not finite is not taken, and the ladder says so. */
   void take(const Tensor& moments, std::int64_t samples, double gradient_scale,
             long step);
+
+  /** Counts and reports that the weight is left alone in this step. */
+  void skip(long step, const std::string& why) { ladder_.skip(step, why); }
+  /** What went wrong so far, each with an event of topic "ladder". */
+  const LadderCounts& ladder() const noexcept { return ladder_.counts(); }
 
   bool ready() const noexcept { return s_.defined(); }
   const Tensor& u_a() const noexcept { return u_a_; }  ///< (D,D), in columns.
@@ -49,10 +55,11 @@ class EigenBlock {
 
  private:
   void average(Tensor& old, const Tensor& now) const;
-  void report(long step, const std::string& what) const;
+  bool keep(long step);
 
   std::string name_;
   double running_average_;
+  Ladder ladder_;
   Tensor a_, g_;  ///< Averages of the factors.
   Tensor u_a_, u_g_, s_;
   bool measured_ = false;  ///< s holds moments taken in this basis.

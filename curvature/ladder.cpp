@@ -55,9 +55,14 @@ void Ladder::relax(Side side) noexcept {
   if (raised > 0) --raised;
 }
 
-void Ladder::keep(long step) {
+void Ladder::no_basis(Side side, long step, const std::string& why) {
+  ++counts_.no_basis;
+  report(step, std::string("the factor ") + name_of(side) + " is " + why);
+}
+
+void Ladder::keep(long step, const std::string& what) {
   ++counts_.kept;
-  report(step, "the last good inverse stays in use");
+  report(step, "the last good " + what + " stays in use");
 }
 
 void Ladder::use_scalar(long step, double denominator) {

@@ -19,6 +19,7 @@ struct LadderCounts {
   std::int64_t kept = 0;        ///< The last good inverse stayed in use.
   std::int64_t scalar = 0;      ///< The scalar step took its place.
   std::int64_t skipped = 0;     ///< The tensor was left alone in a step.
+  std::int64_t no_basis = 0;    ///< Ekfac: a side's eigenvectors were no use.
 };
 
 /**
@@ -44,7 +45,9 @@ class Ladder {
   bool raise(Side side, long step, const std::string& why);
   /** A good refresh inverted a side without raising. */
   void relax(Side side) noexcept;
-  void keep(long step);
+  /** The eigenvectors of a side could not be had. */
+  void no_basis(Side side, long step, const std::string& why);
+  void keep(long step, const std::string& what = "inverse");
   void use_scalar(long step, double denominator);
   void skip(long step, const std::string& why);
 

@@ -132,6 +132,14 @@ void Ekfac::refresh(Layer& l) {
   }
 }
 
+void Ekfac::leave_alone(const Update& update) {
+  for (Layer& l : layers_) {
+    if (l.parameter != update.index) continue;
+    return l.block.skip(steps(), "the step is not finite");
+  }
+  report_left_alone(update);
+}
+
 void Ekfac::step() {
   // 1. g <- g / loss_scale; clipped
   const auto updates = begin_step(1.0 / options_.loss_scale);
@@ -151,12 +159,15 @@ void Ekfac::step() {
       d.value = l.block.ready()
                     ? l.block.precondition(d.gradient, d.gradient_scale, lambda)
                     : Tensor();
+      if (!l.block.ready()) {
+        l.block.skip(steps(), "there is nothing to precondition with");
+      }
     }
   }
   bound_steps(options_.step_length, updates, {}, directions);
   // 4. v <- mu v + g' + wd w; w <- w - eta v
   for (const std::size_t i : momentum_.step(updates, directions)) {
-    report_left_alone(updates[i]);
+    leave_alone(updates[i]);
   }
   end_step();
   plan();

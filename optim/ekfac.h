@@ -70,6 +70,7 @@ class Ekfac final : public Optimizer {
   void check(const std::vector<Update>& updates) const;
   void refresh(Layer& layer);
   void watch(Layer& layer);
+  void leave_alone(const Update& update);
 
   EkfacOptions options_;
   LookSchedule bases_;
