@@ -11,6 +11,7 @@
 #include <exception>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace mj = mjolnir;
 namespace train = mjolnir::train;
@@ -18,10 +19,8 @@ namespace train = mjolnir::train;
 namespace {
 
 // What a run leaves in its folder.
-std::string files(const train::TrainOptions& options, bool decisions,
-                  bool curvature) {
+std::string files(const train::TrainOptions& options, bool decisions) {
   std::string names = "model.safetensors  metrics.csv  config.json";
-  if (curvature) names += "  curvature.csv";
   if (decisions) names += "  decisions.csv";
   return "files in " + options.out + ":\n  " + names + "\n";
 }
@@ -63,7 +62,12 @@ int run(train::TrainOptions options, train::Console& progress,
   // Where the files go: nothing is written before all of the above is right.
   const std::string folder = options.out = train::make_run_folder(options);
   train::write_config(folder + "/config.json", options);
-  train::MetricsFile metrics(folder + "/metrics.csv");
+  const auto curvature =
+      train::make_curvature_log(options, *model, *optimizer, data.train);
+  const bool layers = curvature != nullptr;
+  train::MetricsFile metrics(
+      folder + "/metrics.csv",
+      layers ? train::layer_columns() : std::vector<std::string>());
 
   train::FitOptions fit;
   fit.epochs = options.epochs;
@@ -72,8 +76,6 @@ int run(train::TrainOptions options, train::Console& progress,
   fit.validation = *options.validation > 0 ? &validation : nullptr;
   fit.stop = [] { return train::stop_signal() != 0; };
   train::Reporter reporter(progress, metrics, options.epochs);
-  const auto curvature =
-      train::make_curvature_log(options, *model, *optimizer, data.train);
   reporter.attach(fit, curvature.get());
   const train::FitResult result = train::fit(*model, *optimizer, training, fit);
 
@@ -96,7 +98,7 @@ int run(train::TrainOptions options, train::Console& progress,
       output.line(train::accuracy_line(final));
     }
   }
-  output.text(files(options, decides, curvature != nullptr));
+  output.text(files(options, decides));
   log.summary();
 
   if (result.status == train::FitStatus::Diverged) {

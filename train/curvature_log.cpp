@@ -1,12 +1,9 @@
 #include "train/curvature_log.h"
 
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <utility>
 
-#include <mjolnir/core/error.h>
-#include <mjolnir/core/events.h>
 #include <mjolnir/io/file.h>
 
 #include "train/detail/text.h"
@@ -39,22 +36,37 @@ std::string cell(double value) {
   return std::isnan(value) ? "" : detail::shortest(value);
 }
 
-std::string spectrum_cells(const Spectrum& s) {
-  std::string line;
+void append(const Spectrum& s, std::vector<std::string>& cells) {
   for (const double value : {s.least, s.tenth, s.median, s.ninetieth, s.most,
-                             s.mean, s.damping, s.damping_share}) {
-    line += "," + cell(value);
+                             s.mean, s.condition, s.damping, s.damping_share}) {
+    cells.push_back(cell(value));
   }
-  return line;
 }
 
-constexpr const char* curvature_header =
-    "step,layer,group,positions,age,a_least,a_tenth,a_median,a_ninetieth,"
-    "a_most,a_mean,a_damping,a_damping_share,g_least,g_tenth,g_median,"
-    "g_ninetieth,g_most,g_mean,g_damping,g_damping_share,cosine_to_gradient,"
-    "cosine_to_exact\n";
-
 }  // namespace
+
+std::vector<std::string> layer_columns() {
+  std::vector<std::string> names = {"layer", "group", "positions", "age"};
+  for (const char* side : {"a_", "g_"}) {
+    for (const char* name : {"least", "tenth", "median", "ninetieth", "most",
+                             "mean", "condition", "damping", "damping_share"}) {
+      names.push_back(std::string(side) + name);
+    }
+  }
+  names.insert(names.end(), {"cosine_to_gradient", "cosine_to_exact"});
+  return names;
+}
+
+std::vector<std::string> layer_cells(const LayerReport& layer) {
+  std::vector<std::string> cells = {
+      layer.name, std::to_string(layer.group), cell(layer.positions),
+      layer.age < 0 ? "" : std::to_string(layer.age)};
+  append(layer.a, cells);
+  append(layer.g, cells);
+  cells.push_back(cell(layer.cosine_to_gradient));
+  cells.push_back(cell(layer.cosine_to_exact));
+  return cells;
+}
 
 CurvatureSummary summary_of(const CurvatureReport& report) {
   Mean a, g, cosine;
@@ -66,38 +78,21 @@ CurvatureSummary summary_of(const CurvatureReport& report) {
   return {a.value(), g.value(), cosine.value()};
 }
 
-CurvatureLog::CurvatureLog(const std::string& path, Module& model,
-                           BatchLoss loss, Batch batch,
+CurvatureLog::CurvatureLog(Module& model, BatchLoss loss, Batch batch,
                            const CurvatureState& state, std::int64_t every)
-    : path_(path),
-      model_(model),
+    : model_(model),
       loss_(std::move(loss)),
       batch_(std::move(batch)),
       state_(state),
-      every_(every) {
-  io::write_file(path, curvature_header);
-}
+      every_(every) {}
 
-void CurvatureLog::on_step(std::int64_t run_step) {
+bool CurvatureLog::on_step(std::int64_t run_step) {
   if (run_step % every_ != 0) {
-    return;
+    return false;
   }
   last_ = curvature_report(model_, loss_, batch_, state_);
   summary_ = summary_of(last_);
-  std::string rows;
-  for (const LayerReport& l : last_.layers) {
-    rows += std::to_string(run_step) + "," + l.name + "," +
-            std::to_string(l.group) + "," + cell(l.positions) + "," +
-            std::to_string(l.age) + spectrum_cells(l.a) + spectrum_cells(l.g) +
-            "," + cell(l.cosine_to_gradient) + "," + cell(l.cosine_to_exact) +
-            "\n";
-  }
-  std::ofstream file(path_, std::ios::app);
-  file << rows;
-  file.close();
-  if (!file) {  // a full disk does not stop the run
-    emit(Severity::Warning, "metrics", "cannot write '" + path_ + "'");
-  }
+  return true;
 }
 
 std::optional<CurvatureSummary> CurvatureLog::take_summary() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <mjolnir/curvature/report.h>
 #include <mjolnir/curvature/state.h>
@@ -11,7 +12,7 @@
 
 namespace mjolnir::train {
 
-/** What metrics.csv has of a report: means over the layers. */
+/** What a step's row of metrics.csv has of a report: means over the layers. */
 struct CurvatureSummary {
   double damping_a = 0.0;  ///< Damping's share of A's damped trace,
   double damping_g = 0.0;  ///< and of G's.
@@ -21,23 +22,27 @@ struct CurvatureSummary {
 /** Means over the layers of a report; NaN where no layer has the figure. */
 CurvatureSummary summary_of(const CurvatureReport& report);
 
-/** Makes a curvature_report() on one batch every so many steps, and writes
- * curvature.csv: a row per layer and report. */
+/** Names of the columns that metrics.csv has of each layer, in rows of kind
+ * "layer". */
+std::vector<std::string> layer_columns();
+/** A layer's cells in these columns; what there is not is empty. */
+std::vector<std::string> layer_cells(const LayerReport& layer);
+
+/** Makes a curvature_report() on one batch every so many steps. */
 class CurvatureLog {
  public:
-  /** Creates the file; throws IoError. Model and state must outlive the log. */
-  CurvatureLog(const std::string& path, Module& model, BatchLoss loss,
-               Batch batch, const CurvatureState& state, std::int64_t every);
+  /** Model and state must outlive the log. */
+  CurvatureLog(Module& model, BatchLoss loss, Batch batch,
+               const CurvatureState& state, std::int64_t every);
 
-  /** After step `run_step`, counted from 1. */
-  void on_step(std::int64_t run_step);
+  /** After step `run_step`, counted from 1: true if last() is a new report. */
+  bool on_step(std::int64_t run_step);
   /** Of the last report, once: what nobody asked for yet. */
   std::optional<CurvatureSummary> take_summary();
   /** The last report; empty before the first. */
   const CurvatureReport& last() const noexcept { return last_; }
 
  private:
-  std::string path_;
   Module& model_;
   BatchLoss loss_;
   Batch batch_;

@@ -252,8 +252,8 @@ std::unique_ptr<CurvatureLog> make_curvature_log(
     return objective.loss(net(batch.images), batch);
   };
   for (const auto& batch : loader) {
-    return std::make_unique<CurvatureLog>(o.out + "/curvature.csv", model, loss,
-                                          batch, *state, o.report_curvature);
+    return std::make_unique<CurvatureLog>(model, loss, batch, *state,
+                                          o.report_curvature);
   }
   return nullptr;
 }

@@ -61,9 +61,8 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const TrainOptions& options,
                                                  Module& model,
                                                  std::int64_t steps_per_epoch);
 
-/** With --report-curvature: reports on the first training images, unchanged,
- * into curvature.csv of the run's folder (options.out). Null without, or for an
- * optimizer without curvature. Throws IoError. */
+/** With --report-curvature: reports on the first training images, unchanged.
+ * Null without, or for an optimizer without curvature. */
 std::unique_ptr<CurvatureLog> make_curvature_log(
     const TrainOptions& options, Module& model,
     const optim::Optimizer& optimizer, const data::Dataset& training);

@@ -21,20 +21,22 @@ std::string field(const std::optional<double>& value) {
 
 }  // namespace
 
-const char* MetricsFile::header() {
-  return "kind,epoch,step,loss,accuracy,validation_loss,validation_accuracy,"
-         "learning_rate,damping,refreshes,damping_a,damping_g,cosine,seconds,"
-         "images_per_second";
-}
-
-MetricsFile::MetricsFile(const std::string& path) : path_(path) {
+MetricsFile::MetricsFile(const std::string& path,
+                         const std::vector<std::string>& more)
+    : path_(path), more_(more.size()) {
   fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
              0666);
   if (fd_ < 0) {
     throw IoError("[metrics] cannot write '" + path +
                   "': " + std::strerror(errno));
   }
-  write(std::string(header()) + "\n");
+  std::string header =
+      "kind,epoch,step,loss,accuracy,validation_loss,validation_accuracy,"
+      "learning_rate,damping,refreshes,damping_a,damping_g,cosine";
+  for (const std::string& name : more) {
+    header += "," + name;
+  }
+  write(header + ",seconds,images_per_second\n");
 }
 
 MetricsFile::~MetricsFile() {
@@ -44,6 +46,10 @@ MetricsFile::~MetricsFile() {
 }
 
 void MetricsFile::add(const MetricsRow& row) {
+  if (!row.more.empty() && row.more.size() != more_) {
+    throw ValueError("[metrics] expected " + std::to_string(more_) +
+                     " cells besides, got " + std::to_string(row.more.size()));
+  }
   std::string line = row.kind;
   const auto append = [&line](const std::string& text) { line += "," + text; };
   append(std::to_string(row.epoch));
@@ -58,6 +64,9 @@ void MetricsFile::add(const MetricsRow& row) {
   append(field(row.damping_a));
   append(field(row.damping_g));
   append(field(row.cosine));
+  for (std::size_t i = 0; i < more_; ++i) {
+    append(row.more.empty() ? "" : row.more.at(i));
+  }
   append(detail::fixed(row.seconds, 3));
   append(detail::fixed(row.images_per_second, 1));
   write(line + "\n");

@@ -1,14 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mjolnir::train {
 
 /** One row of metrics.csv; an empty optional is an empty field. */
 struct MetricsRow {
-  std::string kind;                ///< "step" or "epoch".
+  std::string kind;                ///< "step", "epoch" or "layer".
   std::int64_t epoch = 0;          ///< From 1.
   std::int64_t step = 0;           ///< Optimizer steps so far in the whole run.
   std::optional<double> loss;      ///< Training: mean since the last row of
@@ -24,6 +26,8 @@ struct MetricsRow {
   std::optional<double> damping_a;
   std::optional<double> damping_g;
   std::optional<double> cosine;
+  /** Of the columns that the file was given besides; none: all are empty. */
+  std::vector<std::string> more = {};
   double seconds = 0.0;  ///< Since the run began.
   double images_per_second = 0.0;
 };
@@ -36,22 +40,24 @@ struct MetricsRow {
  */
 class MetricsFile {
  public:
-  /** Creates or empties the file; throws IoError. */
-  explicit MetricsFile(const std::string& path);
+  /** Creates or empties the file; `more` are names of columns before those of
+   * the times. Throws IoError. */
+  explicit MetricsFile(const std::string& path,
+                       const std::vector<std::string>& more = {});
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
 
-  /** Appends a row. A write that fails (a full disk) does not stop the run:
-   * one event "metrics", then no more rows are written. */
+  /** Appends a row. Throws ValueError for cells without a column. A write that
+   * fails (a full disk) does not stop the run: one event "metrics", then no
+   * more rows are written. */
   void add(const MetricsRow& row);
-
-  static const char* header();
 
  private:
   void write(const std::string& line);
 
   std::string path_;
+  std::size_t more_;  ///< Columns besides.
   int fd_ = -1;
 };
 

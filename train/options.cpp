@@ -317,7 +317,7 @@ void declare_flags(Flags& flags, TrainOptions& o) {
   flags.integer("--report-curvature", o.report_curvature, 0, 1'000'000,
                 std::to_string(o.report_curvature),
                 "Steps from one report on the curvature to the\n"
-                "next, in curvature.csv; 0: none");
+                "next, in metrics.csv; 0: none");
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");

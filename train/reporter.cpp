@@ -50,10 +50,20 @@ void Reporter::attach(FitOptions& options, CurvatureLog* curvature) {
 }
 
 void Reporter::on_step(const StepRecord& record) {
-  if (curvature_ != nullptr) {
-    curvature_->on_step(record.run_step);
-  }
   const double speed = rate(record.interval.samples, record.interval_seconds);
+  if (curvature_ != nullptr && curvature_->on_step(record.run_step)) {
+    for (const LayerReport& layer : curvature_->last().layers) {
+      MetricsRow row;
+      row.kind = "layer";
+      row.epoch = record.epoch;
+      row.step = record.run_step;
+      row.damping = curvature_->last().damping;
+      row.more = layer_cells(layer);
+      row.seconds = record.seconds;
+      row.images_per_second = speed;
+      metrics_.add(row);
+    }
+  }
   ProgressState state;
   state.epoch = record.epoch;
   state.epochs = epochs_;

@@ -16,8 +16,8 @@ class Reporter {
   /** Both must outlive the reporter. */
   Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs);
 
-  /** Makes fit() report here, and to `curvature`, which may be null and else
-   * must outlive the run. */
+  /** Makes fit() report here, and `curvature`, which may be null and else must
+   * outlive the run: the metrics then have its layer_columns(). */
   void attach(FitOptions& options, CurvatureLog* curvature = nullptr);
 
  private:

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <mjolnir/core/error.h>
 #include <mjolnir/core/ops.h>
 #include <mjolnir/layers/dense_thor.h>
 #include <mjolnir/optim/thor.h>
@@ -61,27 +60,54 @@ class CurvatureLogTest : public ::testing::Test {
   TemporaryFolder folder;
 };
 
-TEST_F(CurvatureLogTest, WritesARowPerLayerAndReport) {
-  const std::string path = folder.path() + "/curvature.csv";
-  CurvatureLog log(path, net, loss, batch, thor, 2);
+TEST_F(CurvatureLogTest, ReportsInItsSteps) {
+  CurvatureLog log(net, loss, batch, thor, 2);
   EXPECT_TRUE(log.last().layers.empty());
   for (int run_step = 1; run_step <= 5; ++run_step) {
     step();
-    log.on_step(run_step);
+    EXPECT_EQ(log.on_step(run_step), run_step % 2 == 0);
     EXPECT_EQ(log.take_summary().has_value(), run_step % 2 == 0);
     EXPECT_FALSE(log.take_summary().has_value());
   }
-  const std::vector<std::string> lines = lines_of(path);
-  ASSERT_EQ(lines.size(), 3u);
-  EXPECT_THAT(lines[0], StartsWith("step,layer,group,positions,age,a_least,"));
-  EXPECT_THAT(lines[1], StartsWith("2,fc,0,1,2,"));
-  EXPECT_THAT(lines[2], StartsWith("4,fc,0,1,4,"));
-  const auto commas = [](const std::string& line) {
-    return std::count(line.begin(), line.end(), ',');
-  };
-  EXPECT_EQ(commas(lines[0]), 22);
-  EXPECT_EQ(commas(lines[1]), 22);
+  ASSERT_EQ(log.last().layers.size(), 1u);
+  EXPECT_EQ(log.last().layers[0].age, 4);
   EXPECT_THAT(log.last().str(), HasSubstr("fc"));
+}
+
+// By name: quantiles, condition and damping of both sides, age, cosines.
+TEST_F(CurvatureLogTest, ALayersCellsStandInItsColumns) {
+  CurvatureLog log(net, loss, batch, thor, 1);
+  step();
+  log.on_step(1);
+  const LayerReport& fc = log.last().layers[0];
+  const std::vector<std::string> names = layer_columns();
+  const std::vector<std::string> cells = layer_cells(fc);
+  ASSERT_EQ(cells.size(), names.size());
+  const auto cell = [&](const std::string& name) {
+    const auto at = std::find(names.begin(), names.end(), name);
+    EXPECT_NE(at, names.end()) << name;
+    return cells[static_cast<std::size_t>(at - names.begin())];
+  };
+  EXPECT_EQ(cell("layer"), "fc");
+  EXPECT_EQ(cell("age"), "1");
+  const auto number = [&](const std::string& name) {
+    return std::stod(cell(name));
+  };
+  EXPECT_EQ(number("a_least"), fc.a.least);
+  EXPECT_EQ(number("a_tenth"), fc.a.tenth);
+  EXPECT_EQ(number("a_median"), fc.a.median);
+  EXPECT_EQ(number("a_ninetieth"), fc.a.ninetieth);
+  EXPECT_EQ(number("a_most"), fc.a.most);
+  EXPECT_EQ(number("a_condition"), fc.a.condition);
+  EXPECT_EQ(number("a_damping_share"), fc.a.damping_share);
+  EXPECT_EQ(number("g_median"), fc.g.median);
+  EXPECT_EQ(number("g_damping"), fc.g.damping);
+  EXPECT_EQ(number("g_damping_share"), fc.g.damping_share);
+  EXPECT_EQ(number("cosine_to_gradient"), fc.cosine_to_gradient);
+  EXPECT_EQ(number("cosine_to_exact"), fc.cosine_to_exact);
+  LayerReport unrefreshed;
+  EXPECT_EQ(layer_cells(unrefreshed)[3], "");      // no age
+  EXPECT_EQ(layer_cells(unrefreshed).back(), "");  // no cosine
 }
 
 TEST_F(CurvatureLogTest, TheSummaryIsTheMeanOverTheLayers) {
@@ -110,12 +136,6 @@ TEST_F(CurvatureLogTest, WritesEveryDecision) {
   EXPECT_THAT(lines[1], HasSubstr(",refresh"));
   EXPECT_THAT(lines[3], StartsWith("4,fc,0.03,"));
   EXPECT_THAT(lines[3], HasSubstr(",keep"));
-}
-
-TEST_F(CurvatureLogTest, AFolderThatIsNotThereIsAnError) {
-  EXPECT_THROW(CurvatureLog(folder.path() + "/none/curvature.csv", net, loss,
-                            batch, thor, 1),
-               IoError);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace mjolnir::train {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 
 TEST(Metrics, RowsAreWrittenAsDocumented) {
@@ -55,6 +56,25 @@ TEST(Metrics, RowsAreWrittenAsDocumented) {
                   "step,1,50,0.1,0.875,,,0.3,,,0.25,1,-0.5,1.235,1000.1",
                   "epoch,1,390,nan,,0.3333333333333333,,,0.03,21,,,,0.000,"
                   "0.0"));
+}
+
+TEST(Metrics, MoreColumnsStandBeforeTheTimes) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  MetricsFile file(path, {"layer", "age"});
+  MetricsRow row;
+  row.kind = "step";
+  file.add(row);
+  row.kind = "layer";
+  row.more = {"fc", "3"};
+  file.add(row);
+  row.more = {"fc"};
+  EXPECT_THROW(file.add(row), ValueError);
+  EXPECT_THAT(lines_of(path),
+              ElementsAre(EndsWith("cosine,layer,age,seconds,"
+                                   "images_per_second"),
+                          "step,0,0,,,,,,,,,,,,,0.000,0.0",
+                          "layer,0,0,,,,,,,,,,,fc,3,0.000,0.0"));
 }
 
 TEST(Metrics, ARowIsOnDiskAsSoonAsItIsAdded) {

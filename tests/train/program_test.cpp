@@ -128,16 +128,25 @@ TEST_F(Program, ReportsOnTheCurvatureIfAsked) {
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.out, HasSubstr("cos(exact)"));
   EXPECT_THAT(done.out, HasSubstr("decisions.csv"));
-  const auto rows = split_lines(file("here/curvature.csv"));
-  EXPECT_THAT(rows.at(0), HasSubstr("step,layer,group"));
-  EXPECT_THAT(rows.at(1), ContainsRegex("^6,"));
+  const auto rows = split_lines(file("here/metrics.csv"));
+  EXPECT_THAT(rows.at(0), HasSubstr(",layer,group,positions,age,a_least,"));
+  EXPECT_THAT(rows.at(0), HasSubstr(",g_condition,"));
+  const auto fields = [](const std::string& line) {
+    return std::count(line.begin(), line.end(), ',');
+  };
+  int layers = 0;
+  for (const std::string& row : rows) {
+    EXPECT_EQ(fields(row), fields(rows.at(0)));
+    if (row.rfind("layer,1,6,", 0) == 0) ++layers;
+  }
+  EXPECT_GE(layers, 2);
   const auto decisions = split_lines(file("here/decisions.csv"));
   EXPECT_THAT(decisions.at(0), HasSubstr("delta_undamped"));
   EXPECT_THAT(decisions.at(1), ContainsRegex("^0,.*,refresh$"));
-  // Three numbers before the two times, in some row.
+  // Means of the layers, then no layer, in some row.
   EXPECT_THAT(file("here/metrics.csv"),
-              ContainsRegex("[0-9],[0-9.e-]+,[0-9.e-]+,[0-9.e-]+,[0-9.]+,"
-                            "[0-9.]+\n"));
+              ContainsRegex("\nstep,[^\n]*[0-9],[0-9.e-]+,[0-9.e-]+,"
+                            "[0-9.e-]+,,,"));
   EXPECT_EQ(done.out.find("no effect"), std::string::npos);
   const Finished refused =
       run(small({"--out", "there", "--optimizer", "thor", "--refresh-rule",
