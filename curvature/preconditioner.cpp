@@ -46,6 +46,14 @@ PreconditionerOptions checked(PreconditionerOptions options) {
   return options;
 }
 
+void tell(const RefreshDecision& d) {
+  emit(Severity::Info, "decision",
+       label(d.layer) + ", step " + std::to_string(d.step) + ": " +
+           name_of(d.trace.verdict) + "; its trace changed by " +
+           detail::number(d.trace.delta) + ", without damping by " +
+           detail::number(d.trace.delta_undamped));
+}
+
 constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
 
 }  // namespace
@@ -244,6 +252,7 @@ void KroneckerPreconditioner::look(Layer& l, double damping) {
       break;
   }
   decisions_.push_back({l.blocks.front().name(), step_, damping, l.decision});
+  if (!options_.rule.is_fixed()) tell(decisions_.back());
   const double w1 = options_.rule.options().refresh_above;
   if (l.told || !(l.decision.share < w1)) return;
   l.told = true;

@@ -11,7 +11,8 @@ namespace mjolnir {
  * When the layers of a model get new factors and inverses. Every `frequency`
  * steps, from step 0 on, an optimizer looks at each layer. `Fixed` refreshes at
  * every look; the trace rule of THOR decides by the change of the layer's trace
- * (see TraceRule), from whose options a rule is made implicitly.
+ * (see TraceRule), from whose options a rule is made implicitly. Each of its
+ * decisions is an event of topic "decision".
  */
 class RefreshRule {
  public:

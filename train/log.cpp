@@ -58,6 +58,7 @@ struct Log::State {
       : logger("mjolnir", std::make_shared<ConsoleSink>(console)) {}
 
   void hear(const Event& event) {
+    if (event.topic == "decision") return;  // decisions.csv has them
     const std::lock_guard<std::mutex> lock(mutex);
     if (++heard[event.topic] <= shown_per_topic) {
       // Its own argument: a message may hold braces.

@@ -12,8 +12,9 @@ namespace mjolnir::train {
  * The log of a program, through spdlog. While it lives it is the library's
  * event sink: what the library has to say appears as lines on the console,
  * above the progress line. Of each topic the first few events are shown in
- * full; the rest are counted and told by summary(). The previous sink comes
- * back when the log is destroyed; the console must outlive it.
+ * full; the rest are counted and told by summary(). Those of topic "decision"
+ * are left to decisions.csv. The previous sink comes back when the log is
+ * destroyed; the console must outlive it.
  */
 class Log {
  public:

@@ -105,7 +105,18 @@ TEST(ThorRule, AFrozenLayerStopsCollectingForGood) {
   for (int step = 4; step < 13; ++step) {
     EXPECT_FALSE(net->conv1.factors()->collecting()) << step;
     EXPECT_FALSE(thor.collecting());
-    step_on(*net, thor, step);
+    if (step == 6) net->conv1.freeze(true);
+    if (step == 8) net->conv1.freeze(false);  // its thaw is another matter
+    const Data data = random_data(4, static_cast<std::uint64_t>(100 + step));
+    thor.zero_grad();
+    cross_entropy((*net)(data.x), data.y).backward();
+    for (const CurvatureSource* layer :
+         std::vector<CurvatureSource*>{&net->conv1, &net->conv2, &net->fc}) {
+      EXPECT_TRUE(layer->factors()->is_empty()) << step;
+      EXPECT_EQ(layer->factors()->sums().samples, 0) << step;
+      EXPECT_FALSE(layer->factors()->sums().a.defined()) << step;
+    }
+    thor.step();
   }
   for (const LayerCurvature& layer : thor.curvature()) {
     EXPECT_EQ(layer.looks.freeze, 1);
@@ -137,6 +148,7 @@ TEST(ThorRule, EachDecisionTellsWhatItRestsOn) {
   options.damping = [](long step) { return step == 0 ? 0.05 : 0.02; };
   Thor thor(*net, options);
   std::vector<Doubles> taus;
+  Listener listener;
   for (int step = 0; step < 4; ++step) {
     // A twin with factors of its own sees the same weights and batch.
     const auto twin = make_net();
@@ -151,6 +163,16 @@ TEST(ThorRule, EachDecisionTellsWhatItRestsOn) {
   }
   const std::vector<RefreshDecision>& all = thor.decisions();
   ASSERT_EQ(all.size(), 6U);
+  std::vector<std::string> heard;
+  for (const Event& event : listener.events) {
+    if (event.topic == "decision") heard.push_back(event.message);
+  }
+  ASSERT_EQ(heard.size(), all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_THAT(heard[i], HasSubstr("layer " + all[i].layer + ", step " +
+                                    std::to_string(all[i].step) + ": " +
+                                    name_of(all[i].trace.verdict)));
+  }
   const std::string names[] = {"conv1", "conv2", "fc"};
   const double rows[] = {4 * 18, 5 * 24, 3 * 5};
   for (std::size_t l = 0; l < 3; ++l) {

@@ -228,6 +228,7 @@ TEST(Log, EventsBecomeLinesAndTopicsAreBounded) {
     Console console(options);
     Log log(console);
     emit(Severity::Info, "blas", "fine");
+    emit(Severity::Info, "decision", "one of thousands");
     for (int i = 0; i < 8; ++i) {
       emit(Severity::Warning, "ladder", "layer {} " + std::to_string(i));
     }
