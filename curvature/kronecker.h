@@ -41,6 +41,12 @@ struct LayerTensors {
  * the group's rows of the weight. With a joint bias g is (C_out, D + 1). Of an
  * embedding, g (V,E), A is a diagonal (V) and acts from the left, G (E,E) from
  * the right. Works on the storage order of the weight; see docs/thor.md.
+ *
+ * The block is that of Martens & Grosse, "Optimizing neural networks with
+ * Kronecker-factored approximate curvature", ICML 2015, section 3, of a
+ * convolution that of Grosse & Martens, "A Kronecker-factored approximate
+ * Fisher matrix for convolution layers", ICML 2016, section 3; its damping is
+ * the first paper's factored Tikhonov, section 6.3.
  */
 class KroneckerBlock {
  public:

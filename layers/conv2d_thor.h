@@ -62,10 +62,12 @@ struct Conv2dThorOptions {
 /**
  * A Conv2d with the arguments, defaults and refusals of MindSpore's
  * Conv2dThor, which from birth sums its Kronecker factors in every backward
- * pass: matrix_a(), matrix_g(), save_gradient(). With group > 1 each group has
- * a pair of factors of its own. Throws ValueError that names layer, argument
- * and value for an argument out of its domain; a bias_init without bias is a
- * warning event (topic "initializer").
+ * pass: matrix_a(), matrix_g(), save_gradient(). They are those of KFC, A = 1/P
+ * sum a a^T over patches and G = 1/P sum dout dout^T (Grosse & Martens, ICML
+ * 2016, section 3), which THOR inverts (Chen et al., AAAI-21). With group > 1
+ * each group has a pair of factors of its own. Throws ValueError that names
+ * layer, argument and value for an argument out of its domain; a bias_init
+ * without bias is a warning event (topic "initializer").
  */
 class Conv2dThor : public Conv2d {
  public:

@@ -26,10 +26,11 @@ struct DenseThorOptions {
 
 /**
  * A Dense with the arguments, defaults and refusals of MindSpore's DenseThor,
- * which from birth sums its Kronecker factors in every backward pass. For x
- * (N,S,in) T = S, for a loss averaged over samples. Throws ValueError that
- * names layer, argument and value; a bias_init without bias is a warning event
- * (topic "initializer").
+ * which from birth sums its Kronecker factors in every backward pass, A = 1/P
+ * sum x x^T and G = 1/P sum dout dout^T (Martens & Grosse, ICML 2015, section
+ * 3). For x (N,S,in) T = S, for a loss averaged over samples. Throws ValueError
+ * that names layer, argument and value; a bias_init without bias is a warning
+ * event (topic "initializer").
  */
 class DenseThor : public Dense {
  public:

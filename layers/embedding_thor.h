@@ -25,7 +25,8 @@ struct EmbeddingThorOptions {
 /**
  * An Embedding with the arguments, defaults and refusals of MindSpore's
  * EmbeddingThor, which from birth sums its Kronecker factors in every backward
- * pass: A is a diagonal, how often each id came, G that of a Dense layer.
+ * pass: A is a diagonal, how often each id came, G that of a Dense layer. That
+ * is K-FAC's block (Martens & Grosse, ICML 2015, section 3) of one-hot inputs.
  * Throws ValueError that names layer, argument and value.
  */
 class EmbeddingThor : public Embedding {

@@ -37,6 +37,11 @@ struct PatchCovarianceOptions {
  * number of threads. Throws ShapeError for a window larger than the padded
  * image, ValueError for groups that do not divide C, for an algorithm that
  * cannot do the window, and for scratch_bytes below 0.
+ *
+ * S_A / P is Omega of KFC (Grosse & Martens, ICML 2016, section 3). Blocks of
+ * one displacement are window sums of one product field, which Shifts makes
+ * once (Kwatra & Han, "Fast covariance computation and dimensionality reduction
+ * for sub-window features in images", ECCV 2010).
  */
 Tensor patch_covariance(const Tensor& x, const Conv2dGeometry& window,
                         const PatchCovarianceOptions& options = {});

@@ -17,7 +17,9 @@ struct MomentumOptions {
 };
 
 /** The last lines of a second-order step: g' <- g' + wd w, clipped; v <- mu v +
- * g'; w <- w - eta v, or w - eta (g' + mu v) with Nesterov. */
+ * g'; w <- w - eta v, or w - eta (g' + mu v) with Nesterov (Sutskever et al.,
+ * "On the importance of initialization and momentum in deep learning", ICML
+ * 2013, as PyTorch has it). */
 class Momentum {
  public:
   /** `velocity` by parameter index: zeros, or undefined for what is frozen. */

@@ -11,10 +11,13 @@ namespace mjolnir::optim {
 /** How long the step along g' may be; everything is off by default. */
 struct StepLengthOptions {
   /** kappa: all g' times min(1, sqrt(kappa / (eta^2 |sum <g', g>|))), an
-   * estimate of twice the KL divergence of the step; 0: off. */
+   * estimate of twice the KL divergence of the step (Ba, Grosse & Martens,
+   * "Distributed second-order optimization using Kronecker-factored
+   * approximations", ICLR 2017, section 5); 0: off. */
   double kl_clip = 0.0;
   /** c: the same with sum <g', F g'>, F = T (G kron A) + lambda I for layers
-   * with factors and I for the other parameters; 0: off. Not with kl_clip. */
+   * with factors and I for the other parameters: a trust region in the metric
+   * of the Fisher matrix (ibid.); 0: off. Not with kl_clip. */
   double norm_constraint = 0.0;
   /** Each tensor's g' gets the length of its g: the direction is the
    * curvature's, the step length Sgd's (Agarwal et al., "Disentangling adaptive
