@@ -269,6 +269,24 @@ TEST(Ladder, AwkwardFactorsInTheFirstStep) {
   }
 }
 
+// Fault 41: a second refresh from the same sums gives the same bits.
+TEST(Ladder, RefreshingAgainDampsOnce) {
+  for (const DampingSplit split : {DampingSplit::Even, DampingSplit::Trace}) {
+    const auto net = make_net();
+    auto options = every_step<ThorOptions>(0.05);
+    options.learning_rate = 0.0;
+    options.damping_split = split;
+    Thor thor(*net, options);
+    std::vector<Doubles> inverses;
+    for (int i = 0; i < 3; ++i) {
+      step(*net, thor, DType::F64, 0);
+      inverses.push_back(divisor_of(thor, "conv2"));
+      EXPECT_EQ(inverses.back(), inverses.front());
+    }
+    EXPECT_EQ(thor.refreshes(), 9);
+  }
+}
+
 // A bias of -1000 before the ReLU: A of conv2 and G of conv1 are zero.
 TEST(Ladder, ADeadReluGoesThroughEveryOptimizer) {
   for (const Subject& subject : subjects()) {

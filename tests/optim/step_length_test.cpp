@@ -1,7 +1,8 @@
-// Norm constraint, grafting and adaptive damping of Thor, each against the
-// definition written out with explicit matrices.
+// KL clip, clips of each tensor, norm constraint, grafting and adaptive damping
+// of Thor, each against the definition written out with explicit matrices.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <mjolnir/core/error.h>
+#include <mjolnir/optim/preconditioned.h>
 #include <mjolnir/optim/thor.h>
 
 #include "tests/optim/thor_data.h"
@@ -132,6 +134,63 @@ ThorOptions one_step_options() {
   options.learning_rate = 0.3;
   options.damping = 0.05;
   return options;
+}
+
+TEST(StepLength, IsOffByDefault) {
+  const ThorOptions thor;
+  EXPECT_EQ(thor.kl_clip, 0.0);
+  EXPECT_EQ(thor.norm_constraint, 0.0);
+  EXPECT_FALSE(thor.enable_clip_grad);
+  EXPECT_FALSE(thor.graft);
+  EXPECT_FALSE(thor.adaptive_damping);
+  const StepLengthOptions length = PreconditionedOptions().step_length;
+  EXPECT_EQ(length.kl_clip, 0.0);
+  EXPECT_EQ(length.norm_constraint, 0.0);
+  EXPECT_FALSE(length.graft);
+}
+
+// nu = min(1, sqrt(kappa / (eta^2 |sum <g', g>|))), one nu for all tensors.
+TEST(KlClip, BoundsTheSumOfTheProducts) {
+  ThorOptions options = one_step_options();
+  const OneStep free(options);
+  double sum = 0.0;  // of <eta g', g>
+  for (const OneStep::Parameter& p : free.parameters) {
+    sum -= dot(p.step, p.gradient);
+  }
+  const double eta = 0.3;
+  for (const double nu : {0.25, 1.0}) {
+    // nu^2 eta^2 |sum <g', g>|, and a little more where nothing is to clip
+    options.kl_clip = nu * nu * eta * sum * (nu < 1.0 ? 1.0 : 1.01);
+    const OneStep clipped(options);
+    for (std::size_t i = 0; i < free.parameters.size(); ++i) {
+      const Doubles& x = free.parameters[i].step;
+      const Doubles& y = clipped.parameters[i].step;
+      for (std::size_t k = 0; k < x.size(); ++k) {
+        ASSERT_NEAR(y[k], nu * x[k], 1e-9 * std::abs(x[k]) + 1e-15);
+      }
+    }
+  }
+}
+
+TEST(EachTensorsClip, BoundsEachNormByOne) {
+  ThorOptions options = one_step_options();
+  options.damping = 1e-3;
+  const OneStep free(options);
+  options.enable_clip_grad = true;
+  const OneStep clipped(options);
+  int bound = 0;
+  for (std::size_t i = 0; i < free.parameters.size(); ++i) {
+    const Doubles& x = free.parameters[i].step;
+    const Doubles& y = clipped.parameters[i].step;
+    const double norm = std::sqrt(dot(x, x)) / 0.3;
+    bound += norm > 1.0 ? 1 : 0;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      ASSERT_NEAR(y[k], x[k] / std::max(1.0, norm),
+                  1e-9 * std::abs(x[k]) + 1e-15);
+    }
+  }
+  EXPECT_GT(bound, 0);
+  EXPECT_LT(bound, static_cast<int>(free.parameters.size()));
 }
 
 TEST(NormConstraint, BoundsTheStepInTheMetricOfTheFisherMatrix) {
