@@ -112,6 +112,7 @@ ExplainedLayer explained(const std::string& name, const Module& module,
   ExplainedLayer l;
   l.name = name;
   l.type = module.describe().substr(0, module.describe().find('('));
+  l.kind = source.curvature_kind();
   l.groups = source.curvature_geometry().groups;
   l.diagonal_a = source.curvature_kind() == CurvatureKind::Embedding;
   l.joint_bias = (options.joint_bias || source.joint_bias()) &&

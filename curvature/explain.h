@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <mjolnir/core/tensor.h>
+#include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/module.h>
 #include <mjolnir/layers/patch_covariance.h>
 
@@ -38,7 +39,8 @@ struct ExplainedLayer {
   double look = 0;     ///< The traces alone.
   double factors = 0;  ///< S_A and S_G.
   double inverses = 0;
-  double update = 0;  ///< G^-1 g A^-1
+  double update = 0;                          ///< G^-1 g A^-1
+  CurvatureKind kind = CurvatureKind::Dense;  ///< What A and G are made of.
 };
 
 /** A parameter that stays first-order. */
@@ -55,7 +57,8 @@ struct Explanation {
   double step = 0;  ///< Of all layers with a weight, dormant ones included.
 
   /** A table: one line per layer, its costs as shares of a training step's
-   * arithmetic, a line of totals, then what stays first-order and why. */
+   * arithmetic, a line of totals, then what stays first-order and why. At most
+   * 80 columns where names are of usual length. */
   std::string str() const;
 };
 

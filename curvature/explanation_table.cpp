@@ -51,7 +51,16 @@ std::string algorithm(const ExplainedLayer& l) {
   return name_of(l.algorithm);
 }
 
-/** Parameters of one reason: "bn1.weight, bn1.bias, 36 more: reason". */
+/** "conv", with a joint bias "conv+b". */
+std::string block(const ExplainedLayer& l) {
+  const char* kind = l.kind == CurvatureKind::Conv2d      ? "conv"
+                     : l.kind == CurvatureKind::Embedding ? "embed"
+                                                          : "dense";
+  return kind + std::string(l.joint_bias ? "+b" : "");
+}
+
+/** Parameters of one reason: "bn1.weight, bn1.bias, 36 more: reason", in two
+ * lines if one were too long. */
 std::string list_of(const std::vector<FirstOrderParameter>& parameters) {
   std::vector<std::string> order;
   std::map<std::string, std::vector<std::string>> names;
@@ -63,14 +72,15 @@ std::string list_of(const std::vector<FirstOrderParameter>& parameters) {
   for (const std::string& why : order) {
     const std::vector<std::string>& all = names[why];
     constexpr std::size_t shown = 3;
-    text += "  ";
+    std::string line = "  ";
     for (std::size_t i = 0; i < std::min(shown, all.size()); ++i) {
-      text += (i > 0 ? ", " : "") + all[i];
+      line += (i > 0 ? ", " : "") + all[i];
     }
     if (all.size() > shown) {
-      text += " and " + std::to_string(all.size() - shown) + " more";
+      line += " and " + std::to_string(all.size() - shown) + " more";
     }
-    text += ": " + why + "\n";
+    const bool fits = line.size() + 2 + why.size() <= detail::table_columns;
+    text += line + (fits ? ": " : ":\n      ") + why + "\n";
   }
   return text;
 }
@@ -78,17 +88,17 @@ std::string list_of(const std::vector<FirstOrderParameter>& parameters) {
 }  // namespace
 
 std::string Explanation::str() const {
-  std::vector<std::vector<std::string>> rows{{"layer", "A", "G", "T", "memory",
-                                              "look", "factors", "inverses",
+  std::vector<std::vector<std::string>> rows{{"weight of", "block", "A", "G",
+                                              "T", "memory", "look", "refresh",
                                               "update", "A by"}};
   ExplainedLayer total;
   for (const ExplainedLayer& l : layers) {
-    rows.push_back({l.name.empty() ? "(the model itself)" : l.name,
+    rows.push_back({l.name.empty() ? "(the model itself)" : l.name, block(l),
                     factor(l.size_a, l.blocks_a, l.diagonal_a, l.groups),
                     factor(l.size_g, l.blocks_g, false, l.groups),
                     std::to_string(l.samples > 0 ? l.positions / l.samples : 0),
-                    bytes(l.bytes), share(l.look, step), share(l.factors, step),
-                    share(l.inverses, step), share(l.update, step),
+                    bytes(l.bytes), share(l.look, step),
+                    share(l.factors + l.inverses, step), share(l.update, step),
                     algorithm(l)});
     total.bytes += l.bytes;
     total.look += l.look;
@@ -97,15 +107,18 @@ std::string Explanation::str() const {
     total.update += l.update;
     total.scratch = std::max(total.scratch, l.scratch);
   }
-  rows.push_back({"all", "", "", "", bytes(total.bytes),
-                  share(total.look, step), share(total.factors, step),
-                  share(total.inverses, step), share(total.update, step), ""});
+  rows.push_back({"all", "", "", "", "", bytes(total.bytes),
+                  share(total.look, step),
+                  share(total.factors + total.inverses, step),
+                  share(total.update, step), ""});
   std::string text = detail::aligned(rows);
   text +=
-      "\nlook, factors, inverses, update: % of the arithmetic of one "
-      "training step.\nA look only reads: it costs memory traffic, which no "
-      "column "
-      "shows.\nScratch of a refresh: " +
+      "\nlook, refresh, update: % of the arithmetic of one training step. Of "
+      "all\n"
+      "refreshes " +
+      share(total.inverses, step) +
+      " are inverses, the rest factors. A look only reads: it costs\n"
+      "memory traffic, which no column shows. Scratch of a refresh: " +
       bytes(total.scratch) + ".\n";
   if (first_order.empty()) return text;
   return text + "\nFirst-order parameters:\n" + list_of(first_order);

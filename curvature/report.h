@@ -55,7 +55,8 @@ struct CurvatureReport {
   double damping = 0;  ///< lambda
   std::vector<LayerReport> layers;
 
-  /** A table, one line per layer. */
+  /** A table of two lines per layer, for A and G, at most 80 columns wide where
+   * names are of usual length. */
   std::string str() const;
 };
 

@@ -25,24 +25,33 @@ std::string name_of(const LayerReport& l) {
 }  // namespace
 
 std::string CurvatureReport::str() const {
-  std::vector<std::vector<std::string>> rows{
-      {"layer", "T", "A median", "A most", "A damped", "G median", "G most",
-       "G damped", "age", "cos(g)", "cos(exact)"}};
+  std::vector<std::vector<std::string>> rows{{"layer", "", "least", "median",
+                                              "most", "cond", "damped", "age",
+                                              "cos g", "exact"}};
+  const auto side = [&rows](const char* name, const Spectrum& s) {
+    rows.push_back({"", name, formatted("%.1e", s.least),
+                    formatted("%.1e", s.median), formatted("%.1e", s.most),
+                    formatted("%.0e", s.condition), percent(s.damping_share),
+                    "", "", ""});
+  };
   for (const LayerReport& l : layers) {
-    rows.push_back({name_of(l), formatted("%.0f", l.positions),
-                    formatted("%.1e", l.a.median), formatted("%.1e", l.a.most),
-                    percent(l.a.damping_share), formatted("%.1e", l.g.median),
-                    formatted("%.1e", l.g.most), percent(l.g.damping_share),
-                    l.age < 0 ? "-" : std::to_string(l.age),
-                    formatted("%.2f", l.cosine_to_gradient),
-                    formatted("%.2f", l.cosine_to_exact)});
+    side("A", l.a);
+    std::vector<std::string>& first = rows.back();
+    first[0] = name_of(l);
+    first[7] = l.age < 0 ? "-" : std::to_string(l.age);
+    first[8] = formatted("%.2f", l.cosine_to_gradient);
+    first[9] = formatted("%.2f", l.cosine_to_exact);
+    side("G", l.g);
   }
   return detail::aligned(rows) +
-         "\ndamped: the part of the damped factor's trace that is damping "
-         "(lambda = " +
+         "\nleast to cond: eigenvalues and condition of A and of G. damped: "
+         "the "
+         "part of\nthe damped factor's trace that is damping (lambda = " +
          formatted("%.3g", damping) +
-         ");\nnear 100 % that side is a multiple of I. cos: of the update to "
-         "the gradient\nand to the exact block's update.\n";
+         "); near 100 % that\nside is a multiple of I. age: steps since the "
+         "inverse was made. cos g, exact:\ncosine of the update to the "
+         "gradient "
+         "and to the exact block's update.\n";
 }
 
 }  // namespace mjolnir

@@ -17,6 +17,7 @@
 namespace mjolnir {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 /** One layer of each kind; the last convolution is dormant. */
@@ -127,6 +128,8 @@ TEST(Explain, TellsWhatStaysFirstOrderAndWhy) {
   EXPECT_EQ(why.count("fc.bias"), 0U);
   const std::string text = e.str();
   EXPECT_THAT(text, HasSubstr("3 x 18"));
+  EXPECT_THAT(text, ContainsRegex("depth +conv +3 x 18"));
+  EXPECT_THAT(text, ContainsRegex("fc +dense\\+b +6"));
   EXPECT_THAT(text, HasSubstr("norm.weight, norm.bias: BatchNorm2d has no"));
   ExplainOptions joint;
   joint.joint_bias = true;

@@ -19,12 +19,17 @@ line() { awk -v name="$1" '$1 == name' out; }
 grep -q "^resnet8, [0-9]* parameters, batches of 4 images like those of cifar10" out ||
   fail "no title"
 # conv1: 3 channels, 3x3, 16 outputs, 32 x 32 positions
-line conv1 | grep -qE "^conv1 +27 +16 +1024 " || fail "conv1"
-line layer3.0.conv2 | grep -qE "^layer3.0.conv2 +576 +64 +64 " || fail "conv2"
-line fc | grep -qE "^fc +64 +10 +1 " || fail "fc"
+line conv1 | grep -qE "^conv1 +conv +27 +16 +1024 " || fail "conv1"
+line layer3.0.conv2 | grep -qE "^layer3.0.conv2 +conv +576 +64 +64 " || fail "conv2"
+line fc | grep -qE "^fc +dense +64 +10 +1 " || fail "fc"
 grep -qF "BatchNorm2d has no Kronecker factors" out || fail "no BatchNorm2d"
 grep -qF "fc.bias: a bias" out || fail "no fc.bias"
-[[ $(wc -L <out) -le 100 ]] || fail "a line is wider than 100 columns"
+for model in resnet8 resnet20 lenet5; do
+  for split in 0 128; do
+    "$program" --model "$model" --split-dim "$split" --batch 4 >wide
+    [[ $(wc -L <wide) -le 80 ]] || fail "$model is wider than 80 columns"
+  done
+done
 
 "$program" --model lenet5 --split-dim 32 --batch 2 >out
 line fc1 | grep -qE " 32|in [0-9]+" || fail "no split"

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include <mjolnir/core/error.h>
@@ -114,7 +116,16 @@ TEST(CurvatureReport, GivesSpectraDampingAgeAndCosines) {
   EXPECT_NEAR(fc.cosine_to_exact,
               cosine(step.to_vector<double>(), exact->to_vector<double>()),
               1e-9);
-  EXPECT_THAT(report.str(), HasSubstr("cos(exact)"));
+  const std::string table = report.str();
+  EXPECT_THAT(table, HasSubstr("cos g"));
+  EXPECT_THAT(table, HasSubstr("\nfc "));
+  std::istringstream lines(table);
+  int seconds = 0;
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80U) << line;
+    seconds += line.find(" G ") != std::string::npos && line[0] == ' ' ? 1 : 0;
+  }
+  EXPECT_EQ(seconds, 3);  // lines of G
 }
 
 TEST(CurvatureReport, LeavesModelAndOptimizerAsTheyWere) {

@@ -126,7 +126,7 @@ TEST_F(Program, ReportsOnTheCurvatureIfAsked) {
       run(small({"--out", "here", "--optimizer", "thor", "--refresh-rule",
                  "thor", "--frequency", "4", "--report-curvature", "6"}));
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_THAT(done.out, HasSubstr("cos(exact)"));
+  EXPECT_THAT(done.out, HasSubstr("cos g  exact"));
   EXPECT_THAT(done.out, HasSubstr("decisions.csv"));
   const auto rows = split_lines(file("here/metrics.csv"));
   EXPECT_THAT(rows.at(0), HasSubstr(",layer,group,positions,age,a_least,"));
