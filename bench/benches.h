@@ -46,4 +46,8 @@ std::int64_t operator_new_calls() noexcept;
  * of ResNet-20. */
 void refresh_costs(Report& report, int rounds);
 
+/** Milliseconds of Thor's refresh without a split, and of a step between two:
+ * medians of `rounds` of each. */
+void refresh_times(Report& report, const StepSize& size, int rounds);
+
 }  // namespace bench

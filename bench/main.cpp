@@ -1,5 +1,6 @@
 // ./mjolnir bench: what this machine can do, and how near to it Mjolnir comes.
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -11,8 +12,8 @@ namespace {
 
 constexpr const char* usage =
     "usage: mjolnir_bench [--json FILE] "
-    "[--only gemm|kernels|curvature|step|headers] [--width N --batch N] "
-    "[--rounds N]\n";
+    "[--only gemm|kernels|curvature|refresh|step|headers] "
+    "[--width N --batch N] [--rounds N]\n";
 
 struct Arguments {
   std::string json;
@@ -20,6 +21,12 @@ struct Arguments {
   bench::StepSize size{.width = 0, .batch = 0};
   int rounds = 12;
 };
+
+bool is_part(const std::string& name) {
+  const std::vector<std::string> parts{"gemm",    "kernels", "curvature",
+                                       "refresh", "step",    "headers"};
+  return std::find(parts.begin(), parts.end(), name) != parts.end();
+}
 
 // False if the command line is wrong.
 bool read(int argc, char** argv, Arguments& arguments) {
@@ -30,9 +37,7 @@ bool read(int argc, char** argv, Arguments& arguments) {
     try {
       if (flag == "--json") {
         arguments.json = value;
-      } else if (flag == "--only" && (value == "gemm" || value == "kernels" ||
-                                      value == "curvature" || value == "step" ||
-                                      value == "headers")) {
+      } else if (flag == "--only" && is_part(value)) {
         arguments.only = value;
       } else if (flag == "--width") {
         arguments.size.width = std::stol(value);
@@ -81,6 +86,11 @@ void run(const Arguments& arguments) {
     bench::curvature_figures(report, size);
     if (arguments.size.batch == 0) {
       bench::refresh_costs(report, arguments.rounds);
+    }
+  }
+  if (arguments.only == "refresh") {
+    for (const bench::StepSize& size : sizes(arguments)) {
+      bench::refresh_times(report, size, arguments.rounds);
     }
   }
   if (wants("headers")) bench::header_ratio(report);

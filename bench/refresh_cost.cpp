@@ -20,6 +20,28 @@ struct Limits {
   double look;     // in plain steps
 };
 
+struct Seconds {
+  double refresh;  // a step with one
+  double plain;    // a step between two
+};
+
+mj::optim::ThorOptions thor_options(std::int64_t split) {
+  mj::optim::ThorOptions options;
+  options.learning_rate = 0.01;
+  options.damping = 0.3;
+  options.split_dim = split;
+  options.frequency = 2;
+  return options;
+}
+
+Seconds refresh_and_plain(mj::Module& net,
+                          const mj::optim::ThorOptions& options,
+                          const mj::Batch& batch, int rounds) {
+  mj::optim::Thor thor(net, options);
+  std::vector<Kind> steps = measure(net, thor, batch, 2, rounds);
+  return {steps[0].median(), steps[1].median()};
+}
+
 void refresh_cost(Report& report, const StepSize& size, std::int64_t split,
                   const Limits& limits, int rounds) {
   mj::Generator rng(1);
@@ -30,18 +52,8 @@ void refresh_cost(Report& report, const StepSize& size, std::int64_t split,
     mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
     sgd_step = measure(net, sgd, batch, 1, rounds)[0].median();
   }
-  mj::optim::ThorOptions options;
-  options.learning_rate = 0.01;
-  options.damping = 0.3;
-  options.split_dim = split;
-  options.frequency = 2;
-  double refresh = 0.0, plain = 0.0;
-  {
-    mj::optim::Thor thor(net, options);
-    std::vector<Kind> steps = measure(net, thor, batch, 2, rounds);
-    refresh = steps[0].median();
-    plain = steps[1].median();
-  }
+  mj::optim::ThorOptions options = thor_options(split);
+  const auto [refresh, plain] = refresh_and_plain(net, options, batch, rounds);
   // After the first look no trace can change so much: looks alone.
   options.refresh_rule = mj::RefreshRule::trace(1e9, 0.0);
   double look = 0.0, between = 0.0;
@@ -70,6 +82,24 @@ void refresh_cost(Report& report, const StepSize& size, std::int64_t split,
 }
 
 }  // namespace
+
+void refresh_times(Report& report, const StepSize& size, int rounds) {
+  mj::Generator rng(1);
+  mj::models::ResNet net(resnet20(size), rng);
+  const mj::Batch batch = random_batch(size, rng);
+  const Seconds s = refresh_and_plain(net, thor_options(0), batch, rounds);
+  report.section("ResNet-20, 32x32 images, width " +
+                 std::to_string(size.width) + ", batch " +
+                 std::to_string(size.batch) + ", no split, " +
+                 std::to_string(mj::num_threads()) + " threads");
+  const std::string key = "refresh_w" + std::to_string(size.width) + "_";
+  report.add(key + "ms", "refresh of all layers (A, G, inverses)",
+             1e3 * (s.refresh - s.plain), "ms");
+  report.add(key + "plain_ms", "Thor step between refreshes", 1e3 * s.plain,
+             "ms");
+  report.add(key + "split_dim", "split_dim (0: no split)", 0.0, "", 0);
+  report.add(key + "threads", "threads", mj::num_threads(), "", 0);
+}
 
 void refresh_costs(Report& report, int rounds) {
   report.section("ResNet-20, 32x32 images, width 16, batch 128, no split");

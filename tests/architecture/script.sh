@@ -144,3 +144,26 @@ run_tests none --long
 run_tests none
 [[ $status -eq 0 && "${asked[*]}" == '-L ^fast$' &&
   $(tail -n 1 <<<"$output") == summary ]] || fail "test"
+
+# ./mjolnir bench --peer with a stand-in for the environment's Python: each peer
+# has its script, which gets our program and the options that follow.
+mkdir -p "$tools/mjolnir/build/peer/bin"
+# shellcheck disable=SC2016
+printf '#!/bin/bash\necho "python $*"\n' >"$tools/mjolnir/build/peer/bin/python"
+chmod 755 "$tools/mjolnir/build/peer/bin/python"
+run_bench() {
+  status=0
+  output=$(env PATH="$tools" MJOLNIR_PACKAGES=skip \
+    bash "$tools/mjolnir/mjolnir" bench "$@" 2>&1 </dev/null) || status=$?
+}
+for peer in torch kfac; do
+  run_bench --peer "$peer" --rounds 1
+  [[ $status -eq 0 && $(tail -n 1 <<<"$output") == "python "*"/bench/peer_$peer.py --program "*"/build/bench/mjolnir_bench --rounds 1" ]] ||
+    fail "bench --peer $peer"
+  [[ -f $source_dir/bench/peer_$peer.py ]] || fail "no bench/peer_$peer.py"
+done
+for peer in nonsense ''; do
+  run_bench --peer "$peer"
+  [[ $status -eq 2 && $output == *"takes: torch, kfac"* ]] ||
+    fail "bench --peer '$peer' is not a usage error"
+done

@@ -43,6 +43,16 @@ between resnet20_w4_memory_mb 10 4000
 [[ $(grep -c 'misses of the worst step .* 0 PASS (at most 0)$' \
   "$scratch/printed") -eq 3 ]] || fail "the misses are not marked"
 
+# What a peer's refresh is compared with: the split that it has not is stated.
+"$2/bench/mjolnir_bench" --only refresh --width 4 --batch 4 --rounds 2 \
+  --json "$scratch/figures.json" >"$scratch/printed"
+sed -nE 's/^  "([a-z0-9_]+)": ([-+0-9.e]+),?$/\1 \2/p' "$scratch/figures.json" \
+  >"$scratch/figures"
+between refresh_w4_plain_ms 0.1 60000
+between refresh_w4_ms -60000 60000  # a difference of two times
+between refresh_w4_split_dim 0 0
+between refresh_w4_threads 1 1024
+
 # A limit that is kept or not shows, and in the file too: compiling a file that
 # includes everything against the standard headers. How long that takes is the
 # machine's affair.
