@@ -231,16 +231,16 @@ void FactorObserver::add_a(const CurvatureRecord& record) {
 }
 
 void FactorObserver::add_g(const CurvatureRecord& record, bool factors) {
+  const bool image = record.kind == CurvatureKind::Conv2d;
   const Tensor rows = as_rows(record.dout, record.kind);
   const std::int64_t length = row_length(rows, record.kind);
   const Conv2dGeometry pixels = pixels_of(record.geometry);
-  const bool grouped = pixels.groups != 1;
   sums_.positions_g += rows.numel() / length;
-  add(grouped ? energies(rows, pixels)
-              : std::vector<double>{detail::inner_product(rows, rows)},
+  add(image ? energies(rows, pixels)
+            : std::vector<double>{detail::inner_product(rows, rows)},
       sums_.traces_g);
   if (!factors) return;
-  if (grouped) {
+  if (pixels.groups != 1) {
     add_patches(rows, pixels, sums_.g);
   } else {
     add_gram(rows, length, sums_.g);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
 #include "core/detail/parallel.h"
 #include "core/detail/scratch.h"
 #include "core/kernels/columns.h"
 #include "core/kernels/grain.h"
-#include "core/kernels/sums.h"
 
 namespace mjolnir::kernels {
 namespace {
@@ -22,6 +22,40 @@ void cover(std::int64_t length, std::int64_t positions, std::int64_t kernel,
       const std::int64_t at = p * stride - pad + k * dilation;
       if (at >= 0 && at < length) ++counts[at];
     }
+}
+
+// Sums of the elements i = l mod lanes: independent of each other, so that an
+// addition need not wait for the one before.
+constexpr std::int64_t lanes = 16;
+using Lanes = std::array<double, lanes>;
+
+// Bytes from what is read to what is asked for: the hardware's own prefetch
+// stops at the end of a page, and memory is what this loop waits for.
+constexpr std::int64_t ahead = 4096;
+
+// sums[i mod lanes] += times x_i^2, x (n)
+template <class T>
+void add_squares(std::int64_t n, double times, const T* x, Lanes& sums) {
+  Lanes here = sums;
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    __builtin_prefetch(reinterpret_cast<const char*>(x + i) + ahead);
+    for (std::int64_t l = 0; l < lanes; ++l) {
+      const double value = double(x[i + l]);
+      here[std::size_t(l)] += times * value * value;
+    }
+  }
+  for (std::int64_t l = 0; i < n; ++i, ++l) {
+    const double value = double(x[i]);
+    here[std::size_t(l)] += times * value * value;
+  }
+  sums = here;
+}
+
+double total(Lanes sums) {
+  for (std::size_t half = lanes / 2; half > 0; half /= 2)
+    for (std::size_t l = 0; l < half; ++l) sums[l] += sums[l + half];
+  return sums[0];
 }
 
 // Sum of f(i) over [0, n): fixed pieces, so that the thread count does not
@@ -50,15 +84,17 @@ double patch_energy(std::int64_t batch, std::int64_t height, std::int64_t width,
         window.pad_left, window.dilation_w, columns.data());
   return ordered_sum(batch * height, width * channels, [&](std::int64_t row) {
     const T* pixels = x + row * width * channels;
-    double sum = 0;
+    const std::int64_t times = rows[row % height];
+    Lanes sums{};
     for (std::int64_t w = 0, next = 0; w < width; w = next) {
       // Neighbours that are covered as often come in one piece.
       for (next = w + 1; next < width && columns[next] == columns[w];) ++next;
-      sum += double(columns[w]) * dot_serial((next - w) * channels,
-                                             pixels + w * channels,
-                                             pixels + w * channels);
+      // What no window covers is not read.
+      if (times * columns[w] == 0) continue;
+      add_squares((next - w) * channels, double(times * columns[w]),
+                  pixels + w * channels, sums);
     }
-    return sum * double(rows[row % height]);
+    return total(sums);
   });
 }
 

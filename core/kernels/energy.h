@@ -8,7 +8,8 @@ namespace mjolnir::kernels {
 
 /**
  * sum over window positions of |patch|^2, in double: the trace of the patches'
- * Gram matrix. Each pixel counts as often as the window covers it.
+ * Gram matrix. Each pixel counts as often as the window covers it; one that no
+ * window covers is not read. The same bits for any number of threads.
  *
  * x (batch, height, width, channels).
  */
