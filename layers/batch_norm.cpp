@@ -1,3 +1,4 @@
+#include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/ops/norm.h>
 #include <mjolnir/layers/batch_norm.h>
@@ -36,8 +37,22 @@ Tensor BatchNorm2d::operator()(const Tensor& x) {
   options.momentum = options_.momentum;
   options.epsilon = options_.epsilon;
   Tensor y = batch_norm(x, weight, bias, running_mean, running_var, options);
+  if (is_observed()) watch_use(x, y, options);
   if (training()) ++*num_batches_tracked.mutable_data<std::int64_t>();
   return y;
+}
+
+void BatchNorm2d::watch_use(const Tensor& x, const Tensor& y,
+                            const BatchNormOptions& options) {
+  // The running statistics of now, which another pass may move.
+  const NoGrad no_grad;
+  const Tensor mean = options.training ? Tensor() : running_mean.clone();
+  const Tensor variance = options.training ? Tensor() : running_var.clone();
+  watch(y, true, x.size(0),
+        [kept = Saved(x.detach()), mean, variance, options] {
+          return batch_norm(kept.get(), Tensor(), Tensor(), mean, variance,
+                            options);
+        });
 }
 
 std::unique_ptr<Module> BatchNorm2d::clone() const {

@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include <mjolnir/core/ops/norm.h>
 #include <mjolnir/layers/module.h>
+#include <mjolnir/layers/scale_shift.h>
 
 namespace mjolnir {
 
@@ -21,15 +23,19 @@ struct BatchNorm2dOptions {
  * with the batch's statistics in training, which also move the running ones
  * (their variance is the unbiased one, as in PyTorch); with the running ones
  * in evaluation. Buffers running_mean, running_var, num_batches_tracked.
+ * Observers see a pair of weight and bias per channel.
  * Throws ValueError for an option out of its domain.
  */
-class BatchNorm2d : public Module {
+class BatchNorm2d : public Module, public ScaleShiftSource {
  public:
   explicit BatchNorm2d(const BatchNorm2dOptions& options);
 
   Tensor operator()(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string describe() const override;
+
+  Tensor curvature_scale() const override { return weight; }
+  Tensor curvature_shift() const override { return bias; }
 
   Tensor weight;               ///< (C), 1 at first.
   Tensor bias;                 ///< (C), 0 at first.
@@ -38,6 +44,9 @@ class BatchNorm2d : public Module {
   Tensor num_batches_tracked;  ///< Scalar I64: training passes so far.
 
  private:
+  void watch_use(const Tensor& x, const Tensor& y,
+                 const BatchNormOptions& options);
+
   BatchNorm2dOptions options_;
 };
 

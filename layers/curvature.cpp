@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <utility>
 
 #include <mjolnir/core/error.h>
@@ -10,70 +9,12 @@
 
 namespace mjolnir {
 
-ObservationHandle::ObservationHandle(std::function<void()> detach)
-    : detach_(std::move(detach)) {}
-
-ObservationHandle::~ObservationHandle() {
-  if (detach_) detach_();
-}
-
-ObservationHandle::ObservationHandle(ObservationHandle&& other) noexcept
-    : detach_(std::exchange(other.detach_, nullptr)) {}
-
-ObservationHandle& ObservationHandle::operator=(
-    ObservationHandle&& other) noexcept {
-  if (this == &other) return *this;
-  if (detach_) detach_();
-  detach_ = std::exchange(other.detach_, nullptr);
-  return *this;
-}
-
-/** Shared with the taps on recorded outputs, which may outlive the layer. */
-struct CurvatureSource::State {
-  using Entry = std::pair<std::uint64_t, std::shared_ptr<CurvatureObserver>>;
-  std::vector<Entry> observers;
-  std::uint64_t last = 0;
-  std::shared_ptr<FactorObserver> factors;
-  ObservationHandle own;  // of factors; holds no reference to this state
-
-  void remove(std::uint64_t key) {
-    observers.erase(
-        std::remove_if(observers.begin(), observers.end(),
-                       [key](const Entry& e) { return e.first == key; }),
-        observers.end());
-  }
-  /** A record's x and dout are filled in only for somebody who collects. */
-  void show(CurvatureRecord& record, const Saved& x, const Tensor& dy,
-            const BackwardPass& pass) const {
-    const std::vector<Entry> listeners = observers;
-    for (const Entry& entry : listeners) {
-      CurvatureObserver& observer = *entry.second;
-      if (!observer.collecting() || observer.purpose() != pass.purpose)
-        continue;
-      record.x = x.get();
-      record.dout = dy;
-      record.pass = pass.id;
-      observer.record(record);
-    }
-  }
-};
-
 CurvatureSource::CurvatureSource() = default;
 CurvatureSource::~CurvatureSource() = default;
 
-CurvatureSource::State& CurvatureSource::state() {
-  if (!state_) state_ = std::make_shared<State>();
-  return *state_;
-}
-
 ObservationHandle CurvatureSource::observe(
     std::shared_ptr<CurvatureObserver> observer) {
-  if (!observer) throw ValueError("[observe] expected an observer, got none");
-  const std::uint64_t key = ++state().last;
-  state_->observers.emplace_back(key, std::move(observer));
-  return ObservationHandle([weak = std::weak_ptr<State>(state_), key] {
-    if (const std::shared_ptr<State> state = weak.lock()) state->remove(key);
-  });
+  return attach(std::move(observer));
 }
 
 void CurvatureSource::enable_factors(std::shared_ptr<FactorObserver> factors) {
@@ -81,15 +22,13 @@ void CurvatureSource::enable_factors(std::shared_ptr<FactorObserver> factors) {
     factors = std::make_shared<KroneckerObserver>(
         Collect::Nothing, joint_bias() && curvature_bias().defined());
   }
-  ObservationHandle handle = observe(factors);
-  state_->own = std::move(handle);
-  state_->factors = std::move(factors);
+  attach_own(factors);
+  factors_ = std::move(factors);
 }
 
 const std::shared_ptr<FactorObserver>& CurvatureSource::factors()
     const noexcept {
-  static const std::shared_ptr<FactorObserver> none;
-  return state_ ? state_->factors : none;
+  return factors_;
 }
 
 void CurvatureSource::collect(Collect what) {
@@ -159,28 +98,24 @@ Tensor CurvatureSource::save_gradient(const Tensor& dout) {
   return dout;
 }
 
-void CurvatureSource::clear_observations() const {
-  if (!state_) return;
-  const std::vector<State::Entry> observers = state_->observers;
-  for (const State::Entry& entry : observers) entry.second->clear();
-}
-
 void CurvatureSource::watch(const Tensor& x, const Tensor& y,
                             const Conv2dGeometry& geometry,
                             std::int64_t samples) {
-  if (!state_ || state_->observers.empty()) return;
-  if (!y.requires_grad()) return;
+  if (!is_observed() || !y.requires_grad()) return;
   CurvatureRecord record;
   record.kind = curvature_kind();
   record.geometry = geometry;
   record.rows = curvature_weight().size(0);
   record.samples = samples >= 0 ? samples : x.size(0);
-  on_backward(y, [state = state_, record, x = Saved(x.detach())](
-                     const Tensor& dy, const BackwardPass& pass) mutable {
-    state->show(record, x, dy, pass);
-    record.x = Tensor();
-    record.dout = Tensor();
-  });
+  tap(y,
+      [record, x = Saved(x.detach())](LayerObserver& observer, const Tensor& dy,
+                                      const BackwardPass& pass) {
+        CurvatureRecord shown = record;
+        shown.x = x.get();
+        shown.dout = dy;
+        shown.pass = pass.id;
+        static_cast<CurvatureObserver&>(observer).record(shown);
+      });
 }
 
 CurvatureSource& curvature(Module& layer) {

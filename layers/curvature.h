@@ -1,14 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/geometry.h>
 #include <mjolnir/core/tensor.h>
+#include <mjolnir/layers/observation.h>
 
 namespace mjolnir {
 
@@ -31,29 +30,9 @@ struct CurvatureRecord {
 };
 
 /** Sees the records of the layers it observes. */
-class CurvatureObserver {
+class CurvatureObserver : public LayerObserver {
  public:
-  virtual ~CurvatureObserver() = default;
   virtual void record(const CurvatureRecord& record) = 0;
-  /** False while there is nothing to collect: the layer then skips it. */
-  virtual bool collecting() const { return true; }
-  /** Which backward calls it wants: Training (default) or Curvature. */
-  virtual Purpose purpose() const { return Purpose::Training; }
-  /** Forgets what it gathered: called from zero_grad(). */
-  virtual void clear() = 0;
-};
-
-/** Keeps an observer attached; detaches it when destroyed. */
-class ObservationHandle {
- public:
-  ObservationHandle() = default;
-  explicit ObservationHandle(std::function<void()> detach);
-  ~ObservationHandle();
-  ObservationHandle(ObservationHandle&& other) noexcept;
-  ObservationHandle& operator=(ObservationHandle&& other) noexcept;
-
- private:
-  std::function<void()> detach_;
 };
 
 /** What a layer gathers in the backward passes to come. */
@@ -71,12 +50,10 @@ class Module;
  * Conv2d, Dense and Embedding; Conv2dThor and DenseThor are born with factors
  * of their own that collect in every backward pass.
  */
-class CurvatureSource {
+class CurvatureSource : public ObservedLayer {
  public:
   CurvatureSource();
-  virtual ~CurvatureSource();
-  CurvatureSource(const CurvatureSource&) = delete;
-  CurvatureSource& operator=(const CurvatureSource&) = delete;
+  ~CurvatureSource() override;
 
   /** Attaches an observer until the handle goes; several may coexist. Throws
    * ValueError for none. */
@@ -126,10 +103,6 @@ class CurvatureSource {
    */
   Tensor save_gradient(const Tensor& dout);
 
-  /** Clears every observer: a new window. zero_grad() of a module, and of an
-   * optimizer made from one, calls it. */
-  void clear_observations() const;
-
  protected:
   /** Called by the layer's forward: y = layer(x). Hands (x, dy) to the
    * observers in every backward pass through y. Free when dormant. Without
@@ -138,11 +111,9 @@ class CurvatureSource {
              const Conv2dGeometry& geometry = {}, std::int64_t samples = -1);
 
  private:
-  struct State;
   const FactorObserver& collected(const char* call) const;
-  State& state();
 
-  std::shared_ptr<State> state_;
+  std::shared_ptr<FactorObserver> factors_;
 };
 
 /** The curvature of a layer: matrix_a(), matrix_g(), save_gradient(). Throws

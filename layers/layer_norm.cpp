@@ -1,3 +1,4 @@
+#include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/ops/norm.h>
 #include <mjolnir/layers/layer_norm.h>
@@ -23,9 +24,17 @@ LayerNorm::LayerNorm(const LayerNormOptions& options) : options_(options) {
 }
 
 Tensor LayerNorm::operator()(const Tensor& x) {
-  return layer_norm(x, weight, bias,
-                    static_cast<std::int64_t>(options_.shape.size()),
-                    options_.epsilon);
+  const auto axes = static_cast<std::int64_t>(options_.shape.size());
+  const double epsilon = options_.epsilon;
+  const Tensor y = layer_norm(x, weight, bias, axes, epsilon);
+  if (!is_observed()) return y;
+  const bool rows =
+      options_.positions_are_samples || x.rank() == options_.shape.size();
+  watch(y, false, rows ? x.numel() / weight.numel() : x.size(0),
+        [kept = Saved(x.detach()), axes, epsilon] {
+          return layer_norm(kept.get(), Tensor(), Tensor(), axes, epsilon);
+        });
+  return y;
 }
 
 std::unique_ptr<Module> LayerNorm::clone() const {

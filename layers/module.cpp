@@ -203,8 +203,8 @@ void Module::freeze(bool frozen) {
 void Module::zero_grad() const {
   for (const Tensor& parameter : parameters()) parameter.zero_grad();
   for (const auto& [name, module] : named_modules())
-    if (const auto* source = dynamic_cast<const CurvatureSource*>(module))
-      source->clear_observations();
+    if (const auto* layer = dynamic_cast<const ObservedLayer*>(module))
+      layer->clear_observations();
 }
 
 void Module::check_name(const std::string& name) const {

@@ -7,7 +7,7 @@
 
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/events.h>
-#include <mjolnir/layers/curvature.h>
+#include <mjolnir/layers/observation.h>
 
 #include "core/detail/dispatch.h"
 #include "core/detail/finite.h"
@@ -117,8 +117,8 @@ void Optimizer::zero_grad() {
   for (const Parameter& p : parameters_) p.tensor.zero_grad();
   if (module_ == nullptr) return;
   for (const auto& [path, module] : module_->named_modules()) {
-    const auto* source = dynamic_cast<const CurvatureSource*>(module);
-    if (source != nullptr) source->clear_observations();
+    const auto* layer = dynamic_cast<const ObservedLayer*>(module);
+    if (layer != nullptr) layer->clear_observations();
   }
 }
 
