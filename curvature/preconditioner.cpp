@@ -54,7 +54,14 @@ void tell(const RefreshDecision& d) {
            detail::number(d.trace.delta_undamped));
 }
 
-constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+ScaleShiftOptions scale_shift(const PreconditionerOptions& options) {
+  ScaleShiftOptions pairs;
+  pairs.running_average = options.kronecker.running_average;
+  pairs.loss_scale = options.loss_scale;
+  pairs.sum_reduced = options.sum_reduced;
+  pairs.purpose = options.purpose;
+  return pairs;
+}
 
 }  // namespace
 
@@ -63,7 +70,8 @@ KroneckerPreconditioner::KroneckerPreconditioner(Module& module,
                                                  PreconditionerOptions options)
     : parameters_(std::move(parameters)),
       options_(checked(std::move(options))),
-      schedule_(options_.frequency, options_.rule) {
+      schedule_(options_.frequency, options_.rule),
+      scale_shifts_(scale_shift(options_)) {
   for (const auto& [name, child] : module.named_modules()) {
     auto* source = dynamic_cast<CurvatureSource*>(child);
     if (source == nullptr) continue;
@@ -71,7 +79,11 @@ KroneckerPreconditioner::KroneckerPreconditioner(Module& module,
       source->collect(Collect::Nothing);  // nobody would read it
     }
   }
-  if (layers_.empty()) {
+  for (const auto& [name, child] : module.named_modules()) {
+    auto* source = dynamic_cast<ScaleShiftSource*>(child);
+    if (options_.scale_shift && source != nullptr) adopt(name, *source);
+  }
+  if (layers_.empty() && scale_shifts_.is_empty()) {
     emit(Severity::Warning, options_.name,
          "no layer has factors: every parameter is first-order; "
          "models::to_thor(module) gives factors to its layers");
@@ -124,15 +136,33 @@ bool KroneckerPreconditioner::adopt(const std::string& name,
   return true;
 }
 
+void KroneckerPreconditioner::adopt(const std::string& name,
+                                    ScaleShiftSource& source) {
+  const auto scale = index_of(source.curvature_scale());
+  const auto shift = index_of(source.curvature_shift());
+  if (!scale || !shift) return;  // not ours to move
+  for (const std::size_t i : {*scale, *shift}) {
+    if (!covers(i) && !scale_shifts_.owns(i)) continue;
+    emit(Severity::Info, options_.name,
+         label(name) +
+             " is treated as first-order: its scale or shift belongs "
+             "to another layer too");
+    return;
+  }
+  scale_shifts_.adopt(name, source, *scale, *shift);
+}
+
 bool KroneckerPreconditioner::covers(std::size_t parameter) const noexcept {
-  return std::any_of(layers_.begin(), layers_.end(), [&](const Layer& l) {
-    return l.weight == parameter || l.bias == parameter;
-  });
+  return scale_shifts_.covers(parameter) ||
+         std::any_of(layers_.begin(), layers_.end(), [&](const Layer& l) {
+           return l.weight == parameter || l.bias == parameter;
+         });
 }
 
 bool KroneckerPreconditioner::collecting() const noexcept {
-  return std::any_of(layers_.begin(), layers_.end(),
-                     [](const Layer& l) { return l.observer->collecting(); });
+  const auto collects = [](const Layer& l) { return l.observer->collecting(); };
+  return scale_shifts_.collecting() ||
+         std::any_of(layers_.begin(), layers_.end(), collects);
 }
 
 void KroneckerPreconditioner::plan(long step) {
@@ -141,6 +171,7 @@ void KroneckerPreconditioner::plan(long step) {
     if (l.rule.frozen() || !schedule_.looks_at(step)) continue;
     l.look = true;
   }
+  if (schedule_.looks_at(step)) scale_shifts_.look();
   collect();
 }
 
@@ -156,23 +187,14 @@ Collect KroneckerPreconditioner::wanted(const Layer& l) const {
 
 void KroneckerPreconditioner::collect() {
   for (const Layer& l : layers_) l.observer->collect(wanted(l));
-}
-
-std::vector<std::size_t> KroneckerPreconditioner::places(
-    const std::vector<Direction>& directions) const {
-  std::vector<std::size_t> places(parameters_.size(), nowhere);
-  for (std::size_t i = 0; i < directions.size(); ++i) {
-    places[directions[i].parameter] = i;
-  }
-  return places;
+  scale_shifts_.collect();
 }
 
 std::vector<KroneckerPreconditioner::Use> KroneckerPreconditioner::uses(
     std::vector<Direction>& directions) {
-  const std::vector<std::size_t> place = places(directions);
+  const Places place = places(directions);
   const auto at = [&](std::size_t parameter) {
-    const std::size_t i = place[parameter];
-    return i == nowhere ? nullptr : &directions[i];
+    return place.has(parameter) ? &directions[place[parameter]] : nullptr;
   };
   std::vector<Use> all;
   for (Layer& l : layers_) {
@@ -185,11 +207,12 @@ std::vector<KroneckerPreconditioner::Use> KroneckerPreconditioner::uses(
 
 void KroneckerPreconditioner::check(
     const std::vector<Direction>& directions) const {
-  const std::vector<std::size_t> place = places(directions);
+  const Places place = places(directions);
+  const std::string* pair = scale_shifts_.without_sums(place);
   const Layer* without = nullptr;
   bool some = false;
   for (const Layer& l : layers_) {
-    if (place[l.weight] == nowhere || (!l.due && !l.look)) continue;
+    if (!place.has(l.weight) || (!l.due && !l.look)) continue;
     if (l.observer->is_empty()) {
       if (without == nullptr && l.observer->collecting()) without = &l;
       continue;
@@ -200,10 +223,13 @@ void KroneckerPreconditioner::check(
       l.blocks[g].check(l.observer->sums().group(static_cast<std::int64_t>(g)));
     }
   }
-  if (some || without == nullptr) return;
-  const bool training = without->observer->purpose() == Purpose::Training;
+  if (some || (without == nullptr && pair == nullptr)) return;
+  const bool training =
+      (without == nullptr ? options_.purpose : without->observer->purpose()) ==
+      Purpose::Training;
   throw ValueError(
-      "[" + options_.name + "] " + label(without->blocks.front().name()) +
+      "[" + options_.name + "] " +
+      label(without == nullptr ? *pair : without->blocks.front().name()) +
       (training ? " has a gradient but no factors; call zero_grad() before "
                   "backward(), and backward() on the loss of a batch that is "
                   "not empty, without create_graph"
@@ -265,11 +291,11 @@ void KroneckerPreconditioner::look(Layer& l, double damping) {
 
 void KroneckerPreconditioner::refresh(const std::vector<Direction>& directions,
                                       double damping) {
-  const std::vector<std::size_t> place = places(directions);
+  const Places place = places(directions);
   std::vector<KroneckerBlock*> blocks;
   for (Layer& l : layers_) {
     // Thawed after zero_grad(), it has no sums: it collects in the next step.
-    if (place[l.weight] == nowhere || l.observer->is_empty()) continue;
+    if (!place.has(l.weight) || l.observer->is_empty()) continue;
     const bool factors = l.observer->collects() == Collect::Factors;
     if (l.look && l.observer->collecting()) look(l, damping);
     if (!l.due || !factors) continue;
@@ -282,8 +308,9 @@ void KroneckerPreconditioner::refresh(const std::vector<Direction>& directions,
     l.due = false;
   }
   mjolnir::refresh(blocks, step_);
+  scale_shifts_.refresh(place, damping, step_);
   for (Layer& l : layers_) {
-    if (place[l.weight] == nowhere) continue;
+    if (!place.has(l.weight)) continue;
     for (const KroneckerBlock& b : l.blocks) {
       l.due = l.due || b.preconditioner() == Preconditioner::None;
     }
@@ -345,6 +372,7 @@ void KroneckerPreconditioner::precondition(std::vector<Direction>& directions) {
     job.block->precondition(job.gradient, job.scale, job.out, scratch[worker]);
   });
   for (const Use& use : done) note_cosine(use);
+  scale_shifts_.precondition(places(directions), directions);
 }
 
 void KroneckerPreconditioner::note_cosine(const Use& use) const {
@@ -368,109 +396,29 @@ bool KroneckerPreconditioner::skip(const Direction& direction,
     l.blocks.front().skip(step_, why);
     return true;
   }
-  return false;
+  return scale_shifts_.skip(direction.parameter, step_, why);
 }
 
 double KroneckerPreconditioner::energy(const std::vector<Direction>& directions,
                                        double damping) const {
-  const std::vector<std::size_t> place = places(directions);
-  double sum = 0.0;
+  const Places place = places(directions);
+  double sum = scale_shifts_.energy(place, directions);
   for (const Direction& d : directions) {
     if (!d.value.defined()) continue;
     const double square = d.scale * d.scale * inner_product(d.value, d.value);
     sum += d.second_order ? damping * square : square;
   }
   for (const Layer& l : layers_) {
-    if (place[l.weight] == nowhere) continue;
+    if (!place.has(l.weight)) continue;
     const Direction& weight = directions[place[l.weight]];
     if (!weight.value.defined()) continue;
     LayerTensors x{weight.value};
-    if (l.bias && place[*l.bias] != nowhere) {
+    if (l.bias && place.has(*l.bias)) {
       x.bias = directions[place[*l.bias]].value;
     }
     for (const KroneckerBlock& b : l.blocks) {
       sum += weight.scale * weight.scale * b.energy(x);
     }
-  }
-  return sum;
-}
-
-std::vector<LayerCurvature> KroneckerPreconditioner::curvature() const {
-  std::vector<LayerCurvature> all;
-  for (const Layer& l : layers_) {
-    for (const KroneckerBlock& b : l.blocks) {
-      all.push_back(b.state());
-      const long refreshed = all.back().last_refresh;
-      all.back().age = refreshed < 0 ? -1 : step_ - refreshed;
-      all.back().cosine = l.cosine;
-      all.back().looks = l.looks;
-      all.back().decision = l.decision;
-      all.back().last_look = l.last_look;
-    }
-  }
-  return all;
-}
-
-std::size_t KroneckerPreconditioner::find(const std::string& layer) const {
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    if (layers_[i].blocks.front().name() == layer) return i;
-  }
-  throw ValueError("[" + options_.name + "] no layer named " + layer +
-                   " has factors");
-}
-
-namespace {
-
-/** One matrix, or one per group: (n,n) or (g,n,n). */
-template <class MatrixOf>
-Tensor stacked(const std::vector<KroneckerBlock>& blocks, MatrixOf matrix_of) {
-  const NoGrad no_grad;
-  std::vector<Tensor> all;
-  for (const KroneckerBlock& b : blocks) {
-    all.push_back(matrix_of(b));
-    if (!all.back().defined()) return Tensor();
-  }
-  return all.size() == 1 ? all.front() : stack(all, 0);
-}
-
-/** The matrix of one group of (n,n) or (g,n,n). */
-Tensor matrix_of_group(const Tensor& x, std::size_t group, std::size_t groups) {
-  if (groups == 1 || !x.defined() || x.rank() != 3) return x;
-  if (x.size(0) != static_cast<std::int64_t>(groups)) return x;
-  const auto at = static_cast<std::int64_t>(group);
-  return reshape(slice(x, 0, at, at + 1), {x.size(1), x.size(2)});
-}
-
-}  // namespace
-
-Tensor KroneckerPreconditioner::inverse_a(const std::string& layer) const {
-  return stacked(layers_[find(layer)].blocks,
-                 [](const KroneckerBlock& b) { return b.inverse_a(); });
-}
-
-Tensor KroneckerPreconditioner::inverse_g(const std::string& layer) const {
-  return stacked(layers_[find(layer)].blocks,
-                 [](const KroneckerBlock& b) { return b.inverse_g(); });
-}
-
-void KroneckerPreconditioner::set_inverses(const std::string& layer,
-                                           const Tensor& a, const Tensor& g,
-                                           double positions) {
-  const NoGrad no_grad;
-  Layer& l = layers_[find(layer)];
-  for (std::size_t i = 0; i < l.blocks.size(); ++i) {
-    l.blocks[i].set_inverses(matrix_of_group(a, i, l.blocks.size()),
-                             matrix_of_group(g, i, l.blocks.size()), positions,
-                             step_);
-  }
-  l.due = l.look = false;
-  l.observer->collect(Collect::Nothing);
-}
-
-long KroneckerPreconditioner::refreshes() const noexcept {
-  long sum = 0;
-  for (const Layer& l : layers_) {
-    for (const KroneckerBlock& b : l.blocks) sum += b.state().refreshes;
   }
   return sum;
 }

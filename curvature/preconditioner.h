@@ -10,24 +10,16 @@
 
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/tensor.h>
+#include <mjolnir/curvature/direction.h>
 #include <mjolnir/curvature/kronecker.h>
 #include <mjolnir/curvature/refresh.h>
+#include <mjolnir/curvature/scale_shift.h>
 #include <mjolnir/curvature/state.h>
 #include <mjolnir/curvature/trace_rule.h>
 #include <mjolnir/layers/factors.h>
 #include <mjolnir/layers/module.h>
 
 namespace mjolnir {
-
-/** One parameter's step in the making. */
-struct Direction {
-  std::size_t parameter = 0;    ///< Its index in the preconditioner's list.
-  Tensor gradient;              ///< In the parameter's layout; only read,
-  double gradient_scale = 1.0;  ///< times this is g.
-  Tensor value;        ///< g' to be multiplied by `scale`; undefined: the
-  double scale = 1.0;  ///< parameter is left alone in this step.
-  bool second_order = false;  ///< Divided by its layer's Fisher block.
-};
 
 /** Makes the sums of a layer, with or without its bias. */
 using MakeObserver =
@@ -43,6 +35,10 @@ struct PreconditionerOptions {
   double loss_scale = 1.0;   ///< What the loss was multiplied by.
   bool sum_reduced = false;  ///< The loss is the sum over samples, not a mean.
   MakeObserver make_observer = {};  ///< Empty: KroneckerObserver.
+  /** Normalization layers get a block per unit (ScaleShiftPreconditioner), from
+   * passes of this purpose. */
+  bool scale_shift = false;
+  Purpose purpose = Purpose::Training;
 };
 
 /**
@@ -66,8 +62,9 @@ class KroneckerPreconditioner {
  public:
   /** `parameters` are what the optimizer moves, in the order of the indices of
    * the directions. Emits an event (topic: options.name) for a layer that it
-   * leaves alone although it has factors, and if no layer has any. Throws ValueError for an option
-   * outside its domain, and what KroneckerBlock throws. */
+   * leaves alone although it has factors, and if no layer has any. Throws
+   * ValueError for an option outside its domain, and what KroneckerBlock
+   * throws. */
   KroneckerPreconditioner(Module& module, std::vector<Tensor> parameters,
                           PreconditionerOptions options);
   /** Stops the layers' collecting. */
@@ -76,7 +73,12 @@ class KroneckerPreconditioner {
   KroneckerPreconditioner& operator=(const KroneckerPreconditioner&) = delete;
 
   std::size_t layers() const noexcept { return layers_.size(); }
-  /** True if the parameter belongs to a layer with factors. */
+  /** Its normalization layers; none without scale_shift. */
+  const ScaleShiftPreconditioner& scale_shifts() const noexcept {
+    return scale_shifts_;
+  }
+  /** True if the parameter belongs to a layer with factors, or to a pair that
+   * has an inverse. */
   bool covers(std::size_t parameter) const noexcept;
   /** True if some layer collects in this window. */
   bool collecting() const noexcept;
@@ -100,8 +102,8 @@ class KroneckerPreconditioner {
   bool skip(const Direction& direction, const std::string& why);
 
   /** sum of scale^2 <value, F value> over the directions, F = T (G kron A) +
-   * lambda I for layers with factors and I for the other parameters. Needs
-   * keep_factors. */
+   * lambda I for layers with factors, likewise for pairs, and I for the other
+   * parameters. Needs keep_factors. */
   double energy(const std::vector<Direction>& directions, double damping) const;
 
   std::vector<LayerCurvature> curvature() const;
@@ -116,7 +118,8 @@ class KroneckerPreconditioner {
    * that is not finite and above 0, and ShapeError. */
   void set_inverses(const std::string& layer, const Tensor& a, const Tensor& g,
                     double positions);
-  /** Good inverses so far, over all layers; those of groups count apart. */
+  /** Good inverses so far, over all layers with factors; those of groups count
+   * apart. */
   long refreshes() const noexcept;
 
  private:
@@ -142,11 +145,13 @@ class KroneckerPreconditioner {
   };
 
   bool adopt(const std::string& name, CurvatureSource& source);
+  void adopt(const std::string& name, ScaleShiftSource& source);
   std::optional<std::size_t> index_of(const Tensor& parameter) const;
   std::size_t find(const std::string& layer) const;
   Collect wanted(const Layer& layer) const;
-  std::vector<std::size_t> places(
-      const std::vector<Direction>& directions) const;
+  Places places(const std::vector<Direction>& directions) const {
+    return Places(directions, parameters_.size());
+  }
   std::vector<Use> uses(std::vector<Direction>& directions);
   double gradient_scale(const FactorSums& sums) const;
   double trace(const Layer& layer) const;
@@ -157,6 +162,7 @@ class KroneckerPreconditioner {
   PreconditionerOptions options_;
   LookSchedule schedule_;
   std::vector<Layer> layers_;
+  ScaleShiftPreconditioner scale_shifts_;
   std::vector<RefreshDecision> decisions_;
   long step_ = 0;
 };

@@ -26,10 +26,18 @@ struct RefreshDecision {
   TraceDecision trace;
 };
 
+/** What a layer's Fisher block is made of. */
+enum class BlockKind : std::uint8_t {
+  Kronecker,   ///< T (G kron A)
+  ScaleShift,  ///< A 2x2 matrix per pair of a normalization layer.
+};
+
 /** What an optimizer knows of the curvature of one layer, or of one group of a
- * grouped convolution. */
+ * grouped convolution. Of a scale-shift block A is 1 and T too, and G the 2x2
+ * matrices of all units, `rows` of them. */
 struct LayerCurvature {
-  std::string name;          ///< Dotted name of the layer.
+  std::string name;  ///< Dotted name of the layer.
+  BlockKind kind = BlockKind::Kronecker;
   std::int64_t group = 0;    ///< Of its `groups`.
   std::int64_t groups = 1;   ///< 1 but for grouped convolutions.
   std::int64_t rows = 0;     ///< Of the gradient as a matrix: C_out of the
@@ -66,10 +74,14 @@ class CurvatureState {
   virtual const std::vector<RefreshDecision>& decisions() const = 0;
   /** Inverse of a layer's damped A (D,D) and G (C_out,C_out), in weight order;
    * of groups (g,D,D) and (g,C_out/g,C_out/g), of an embedding (V) and (E,E).
-   * Undefined before the first refresh. Throws ValueError for an unknown
-   * layer. */
+   * Undefined before the first refresh. Throws ValueError for a layer without
+   * factors. */
   virtual Tensor inverse_a(const std::string& layer) const = 0;
   virtual Tensor inverse_g(const std::string& layer) const = 0;
+  /** Inverses of the damped blocks (units,2,2) of a normalization layer, f64.
+   * Undefined before the first refresh. Throws ValueError for a layer without
+   * such blocks. */
+  virtual Tensor inverse_scale_shift(const std::string& layer) const;
 };
 
 }  // namespace mjolnir

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <mjolnir/layers/scale_shift.h>
+
 namespace mjolnir::models {
 namespace {
 
@@ -47,6 +49,9 @@ ToThorReport to_thor(Module& model, const LayerFilter& filter) {
     ToThorLayer layer{name, type_of(*module), false, ""};
     if (source == nullptr) {
       layer.why = "this type has no Kronecker factors";
+      if (dynamic_cast<ScaleShiftSource*>(module) != nullptr) {
+        layer.why += "; see the optimizer's option scale_shift";
+      }
     } else if (source->factors() != nullptr) {
       layer.has_factors = true;
     } else if (filter && !filter(name, *source)) {

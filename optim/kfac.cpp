@@ -28,6 +28,8 @@ PreconditionerOptions preconditioner(const KfacOptions& options) {
   const Purpose purpose = options.targets == KfacTargets::Sampled
                               ? Purpose::Curvature
                               : Purpose::Training;
+  blocks.scale_shift = options.scale_shift;
+  blocks.purpose = purpose;
   blocks.make_observer = [purpose](bool joint_bias) {
     return std::make_shared<KroneckerObserver>(Collect::Nothing, joint_bias,
                                                purpose);

@@ -38,7 +38,8 @@ struct KfacOptions {
   std::int64_t split_dim = 0;  ///< Largest diagonal block; 0 is no split.
   /** kl_clip = 0.001. */
   StepLengthOptions step_length = {0.001, 0.0, false};
-  GradientClip clip = {};  ///< Of g / loss_scale, before preconditioning.
+  GradientClip clip = {};    ///< Of g / loss_scale, before preconditioning.
+  bool scale_shift = false;  ///< See ThorOptions; from the same targets.
 };
 
 /**

@@ -26,6 +26,11 @@ class KroneckerState : public CurvatureState {
   Tensor inverse_g(const std::string& layer) const override {
     return blocks_.inverse_g(layer);
   }
+  Tensor inverse_scale_shift(const std::string& layer) const override {
+    const ScaleShiftBlock* block = blocks_.scale_shifts().find(layer);
+    return block == nullptr ? CurvatureState::inverse_scale_shift(layer)
+                            : block->inverse();
+  }
   /** See KroneckerPreconditioner. */
   void set_inverses(const std::string& layer, const Tensor& a, const Tensor& g,
                     double positions) {

@@ -15,6 +15,7 @@ PreconditionerOptions preconditioner(const PreconditionedOptions& options) {
   blocks.frequency = options.frequency;
   blocks.rule = options.refresh_rule;
   blocks.loss_scale = options.loss_scale;
+  blocks.scale_shift = options.scale_shift;
   return blocks;
 }
 

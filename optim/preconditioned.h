@@ -25,6 +25,7 @@ struct PreconditionedOptions {
   bool joint_bias = false;
   double loss_scale = 1.0;  ///< What the mean loss was multiplied by.
   StepLengthOptions step_length = {};
+  bool scale_shift = false;
 };
 
 namespace detail {

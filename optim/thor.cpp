@@ -47,7 +47,13 @@ PreconditionerOptions preconditioner(const ThorOptions& options) {
   blocks.rule = options.refresh_rule;
   blocks.loss_scale = options.loss_scale;
   blocks.sum_reduced = options.loss_reduction == LossReduction::Sum;
+  blocks.scale_shift = options.scale_shift;
   if (options.statistics == ThorStatistics::MindSporeGpu) {
+    if (options.scale_shift) {
+      throw ValueError(
+          "[thor] expected scale_shift or MindSpore's statistics, got both; "
+          "parity has a rule of its own for LayerNorm");
+    }
     blocks.make_observer = [](bool joint_bias) {
       return std::make_shared<BatchMeanObserver>(Collect::Nothing, joint_bias);
     };

@@ -55,6 +55,12 @@ struct ThorOptions {
   /** Damping that adapts itself, from damping(0) on; step(closure) is then the
    * only way to step. */
   std::optional<LevenbergMarquardtOptions> adaptive_damping = {};
+  /** Scale and shift of BatchNorm2d and LayerNorm are divided by a damped 2x2
+   * Fisher matrix per unit, renewed at every look whatever the rule;
+   * docs/curvature.md has the formulas. A layer of which one of the two is
+   * frozen, or not Thor's, stays first-order. Not with MindSporeGpu, which has
+   * a rule of its own for LayerNorm. */
+  bool scale_shift = false;
 };
 
 /** The loss of the batch whose gradients are there, once more. */

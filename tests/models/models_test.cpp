@@ -160,7 +160,8 @@ TEST(ToThor, TellsWhatItLeftAloneAndWhy) {
     reasons.insert(layer.type + ": " + layer.why);
   }
   EXPECT_EQ(reasons.count("Conv2d: the filter declined it"), 1U);
-  EXPECT_EQ(reasons.count("BatchNorm2d: this type has no Kronecker factors"),
+  EXPECT_EQ(reasons.count("BatchNorm2d: this type has no Kronecker factors; "
+                          "see the optimizer's option scale_shift"),
             1U);
   EXPECT_THAT(report.str(), ::testing::HasSubstr("bn1 (BatchNorm2d): this"));
   const auto after = model->named_parameters();
