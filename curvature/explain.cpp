@@ -11,6 +11,7 @@
 #include <mjolnir/curvature/block_inverse.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
+#include <mjolnir/layers/scale_shift.h>
 
 #include "curvature/detail/kept_buffers.h"
 
@@ -36,6 +37,11 @@ class Probe final : public CurvatureObserver {
 
   std::vector<Use> uses;
 };
+
+std::string type_of(const Module& module) {
+  const std::string text = module.describe();
+  return text.substr(0, text.find('('));
+}
 
 double number(std::int64_t n) { return static_cast<double>(n); }
 
@@ -111,7 +117,7 @@ ExplainedLayer explained(const std::string& name, const Module& module,
   const Tensor weight = source.curvature_weight();
   ExplainedLayer l;
   l.name = name;
-  l.type = module.describe().substr(0, module.describe().find('('));
+  l.type = type_of(module);
   l.kind = source.curvature_kind();
   l.groups = source.curvature_geometry().groups;
   l.diagonal_a = source.curvature_kind() == CurvatureKind::Embedding;
@@ -150,6 +156,56 @@ ExplainedLayer explained(const std::string& name, const Module& module,
   return l;
 }
 
+/** A normalization layer, watched. */
+struct WatchedPair {
+  std::string name;
+  const Module* module;
+  ScaleShiftSource* source;
+  std::shared_ptr<ScaleShiftObserver> observer;
+  ObservationHandle handle;
+};
+
+std::vector<WatchedPair> watch_pairs(Module& model) {
+  std::vector<WatchedPair> watched;
+  for (const auto& [name, module] : model.named_modules()) {
+    auto* source = dynamic_cast<ScaleShiftSource*>(module);
+    if (source == nullptr) continue;
+    auto observer = std::make_shared<ScaleShiftObserver>(Purpose::Curvature);
+    ObservationHandle handle = source->observe(observer);
+    watched.push_back({name, module, source, observer, std::move(handle)});
+  }
+  return watched;
+}
+
+/** Gives the parameters of normalization layers their reasons, empty for those
+ * with blocks. */
+void explain_pairs(const std::vector<WatchedPair>& pairs, bool scale_shift,
+                   std::map<const void*, std::string>& reasons,
+                   Explanation& result) {
+  for (const WatchedPair& w : pairs) {
+    const Tensor scale = w.source->curvature_scale();
+    const Tensor shift = w.source->curvature_shift();
+    std::string why;
+    if (!scale_shift) {
+      why = type_of(*w.module) + " has no Kronecker factors; see scale_shift";
+    } else if (!scale.requires_grad() || !shift.requires_grad()) {
+      why = "its layer's scale or shift is frozen";
+    } else {
+      ExplainedScaleShift pair;
+      pair.name = w.name;
+      pair.type = type_of(*w.module);
+      pair.units = scale.numel();
+      pair.samples = w.observer->samples();
+      // The samples' gradients and their moments; F and its inverse.
+      pair.bytes = (2 * pair.samples + 3 + 6) * pair.units *
+                   static_cast<std::int64_t>(sizeof(double));
+      result.scale_shifts.push_back(pair);
+    }
+    reasons.emplace(scale.impl().get(), why);
+    reasons.emplace(shift.impl().get(), why);
+  }
+}
+
 /** Sorts every parameter that no explained layer covers by its reason. */
 void note_first_order(
     const Module& model,
@@ -168,9 +224,8 @@ void note_first_order(
       const auto at =
           std::find_if(modules.begin(), modules.end(),
                        [&](const auto& m) { return m.first == owner; });
-      const std::string type =
-          at == modules.end() ? "this layer" : at->second->describe();
-      why = type.substr(0, type.find('(')) + " has no Kronecker factors";
+      why = (at == modules.end() ? "this layer" : type_of(*at->second)) +
+            " has no Kronecker factors";
     }
     result.first_order.push_back({name, tensor.shape(), why});
   }
@@ -195,6 +250,7 @@ Explanation explain(Module& model, const Tensor& example,
     ObservationHandle handle = source->observe(probe);
     watched.push_back({name, module, source, probe, std::move(handle)});
   }
+  const std::vector<WatchedPair> pairs = watch_pairs(model);
   {
     const detail::KeptBuffers kept(model);
     BackwardOptions pass;
@@ -226,6 +282,7 @@ Explanation explain(Module& model, const Tensor& example,
               : "a bias; with joint_bias it joins its layer's block";
     }
   }
+  explain_pairs(pairs, options.scale_shift, reasons, result);
   std::vector<std::pair<std::string, const Module*>> modules;
   for (const auto& [name, module] : model.named_modules()) {
     modules.emplace_back(name, module);

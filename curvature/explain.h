@@ -15,6 +15,7 @@ namespace mjolnir {
 struct ExplainOptions {
   std::int64_t split_dim = 0;  ///< Largest diagonal block; 0 is no split.
   bool joint_bias = false;     ///< Biases join their layers' blocks.
+  bool scale_shift = false;    ///< Normalization layers have blocks.
 };
 
 /** The curvature of one layer before training. Work is counted in floating
@@ -43,6 +44,15 @@ struct ExplainedLayer {
   CurvatureKind kind = CurvatureKind::Dense;  ///< What A and G are made of.
 };
 
+/** A normalization layer with a 2x2 block per unit (scale_shift). */
+struct ExplainedScaleShift {
+  std::string name;          ///< Dotted.
+  std::string type;          ///< As describe() says it.
+  std::int64_t units = 0;    ///< Channels, or elements of a LayerNorm.
+  std::int64_t samples = 0;  ///< N
+  std::int64_t bytes = 0;    ///< Sums of a window, blocks and inverses.
+};
+
 /** A parameter that stays first-order. */
 struct FirstOrderParameter {
   std::string name;
@@ -53,12 +63,14 @@ struct FirstOrderParameter {
 /** What explain() found. */
 struct Explanation {
   std::vector<ExplainedLayer> layers;  ///< With factors, in order of use.
+  std::vector<ExplainedScaleShift> scale_shifts;
   std::vector<FirstOrderParameter> first_order;
   double step = 0;  ///< Of all layers with a weight, dormant ones included.
 
   /** A table: one line per layer, its costs as shares of a training step's
-   * arithmetic, a line of totals, then what stays first-order and why. At most
-   * 80 columns where names are of usual length. */
+   * arithmetic, a line of totals, then the normalization layers with blocks,
+   * and what stays first-order and why. At most 80 columns where names are of
+   * usual length. */
   std::string str() const;
 };
 

@@ -120,6 +120,14 @@ std::string Explanation::str() const {
       " are inverses, the rest factors. A look only reads: it costs\n"
       "memory traffic, which no column shows. Scratch of a refresh: " +
       bytes(total.scratch) + ".\n";
+  if (!scale_shifts.empty()) {
+    text += "\nScale and shift, a 2x2 block per unit:\n";
+    for (const ExplainedScaleShift& p : scale_shifts) {
+      text += "  " + (p.name.empty() ? "(the model itself)" : p.name) + " (" +
+              p.type + "): " + std::to_string(p.units) + " units, " +
+              bytes(p.bytes) + "\n";
+    }
+  }
   if (first_order.empty()) return text;
   return text + "\nFirst-order parameters:\n" + list_of(first_order);
 }

@@ -14,6 +14,7 @@
 #include <mjolnir/curvature/kronecker.h>
 #include <mjolnir/layers/curvature.h>
 #include <mjolnir/layers/factors.h>
+#include <mjolnir/layers/scale_shift.h>
 
 #include "curvature/detail/batch.h"
 #include "curvature/detail/kept_buffers.h"
@@ -133,18 +134,25 @@ class Pass {
     LayerTensors gradients;
   };
 
+  /** A normalization layer. */
+  struct Pair {
+    ScaleShiftSource* source;
+    std::shared_ptr<ScaleShiftObserver> sums;
+    ObservationHandle handle;
+    Tensor scale, shift;  ///< Their gradients.
+  };
+
   Pass(Module& model, const std::vector<LayerCurvature>& known) {
     for (const auto& [name, module] : model.named_modules()) {
-      auto* source = dynamic_cast<CurvatureSource*>(module);
       const auto at = std::find_if(
           known.begin(), known.end(),
           [n = &name](const LayerCurvature& l) { return l.name == *n; });
-      if (source == nullptr || at == known.end()) continue;
-      auto sums = std::make_shared<KroneckerObserver>(
-          Collect::Factors, at->joint_bias, Purpose::Curvature);
-      ObservationHandle handle = source->observe(sums);
-      layers_.emplace(name,
-                      Layer{source, sums, std::move(handle), LayerTensors()});
+      if (at == known.end()) continue;
+      if (at->kind == BlockKind::ScaleShift) {
+        watch(name, dynamic_cast<ScaleShiftSource*>(module));
+      } else {
+        watch(name, dynamic_cast<CurvatureSource*>(module), at->joint_bias);
+      }
     }
   }
 
@@ -158,6 +166,10 @@ class Pass {
       if (l.sums->joint_bias())
         parameters.push_back(l.source->curvature_bias());
     }
+    for (const auto& [name, p] : pairs_) {
+      parameters.push_back(p.source->curvature_scale());
+      parameters.push_back(p.source->curvature_shift());
+    }
     GradOptions options;
     options.retain_graph = true;
     options.allow_unused = true;
@@ -166,6 +178,10 @@ class Pass {
     for (auto& [name, l] : layers_) {
       l.gradients.weight = gradients[next++];
       if (l.sums->joint_bias()) l.gradients.bias = gradients[next++];
+    }
+    for (auto& [name, p] : pairs_) {
+      p.scale = gradients[next++];
+      p.shift = gradients[next++];
     }
     BackwardOptions pass;
     pass.curvature_only = true;
@@ -177,8 +193,30 @@ class Pass {
     const auto at = layers_.find(name);
     return at == layers_.end() ? nullptr : &at->second;
   }
+  const Pair* find_pair(const std::string& name) const {
+    const auto at = pairs_.find(name);
+    return at == pairs_.end() ? nullptr : &at->second;
+  }
 
  private:
+  void watch(const std::string& name, CurvatureSource* source,
+             bool joint_bias) {
+    if (source == nullptr) return;
+    auto sums = std::make_shared<KroneckerObserver>(
+        Collect::Factors, joint_bias, Purpose::Curvature);
+    ObservationHandle handle = source->observe(sums);
+    layers_.emplace(name,
+                    Layer{source, sums, std::move(handle), LayerTensors()});
+  }
+  void watch(const std::string& name, ScaleShiftSource* source) {
+    if (source == nullptr) return;
+    auto sums = std::make_shared<ScaleShiftObserver>(Purpose::Curvature);
+    ObservationHandle handle = source->observe(sums);
+    pairs_.emplace(name,
+                   Pair{source, sums, std::move(handle), Tensor(), Tensor()});
+  }
+
+  std::map<std::string, Pair> pairs_;
   std::map<std::string, Layer> layers_;
 };
 
@@ -219,6 +257,61 @@ class Samples {
   std::map<std::string, Tensor> by_name_;
 };
 
+/** Eigenvalues of each unit's 2x2 matrix, N S of a mean loss. */
+Doubles eigenvalues(const ScaleShiftSums& sums) {
+  const auto n = static_cast<double>(sums.samples);
+  Doubles all;
+  for (std::int64_t i = 0; i < sums.scale_scale.numel(); ++i) {
+    const double a = n * sums.scale_scale.data<double>()[i];
+    const double b = n * sums.shift_shift.data<double>()[i];
+    const double c = n * sums.scale_shift.data<double>()[i];
+    const double radius = std::hypot((a - b) / 2.0, c);
+    all.push_back((a + b) / 2.0 - radius);
+    all.push_back((a + b) / 2.0 + radius);
+  }
+  return all;
+}
+
+/** The spectrum of what is not there. */
+Spectrum no_spectrum() {
+  Spectrum s;
+  for (double* value :
+       {&s.least, &s.tenth, &s.median, &s.ninetieth, &s.most, &s.mean,
+        &s.condition, &s.damping, &s.damping_share, &s.drowned}) {
+    *value = LayerReport::none;
+  }
+  return s;
+}
+
+LayerReport report_of(const LayerCurvature& l, const Pass::Pair& seen,
+                      const CurvatureState& state) {
+  LayerReport row;
+  row.name = l.name;
+  row.kind = l.kind;
+  row.age = l.age;
+  row.a = no_spectrum();
+  const ScaleShiftSums sums = seen.sums->sums();
+  if (sums.samples == 0 || !seen.scale.defined() || !seen.shift.defined()) {
+    row.g = no_spectrum();
+    return row;
+  }
+  row.positions = 1.0;
+  row.g = spectrum_of(eigenvalues(sums), l.damping.g);
+  if (l.preconditioner != Preconditioner::Inverse) return row;
+  const Tensor inverse = state.inverse_scale_shift(l.name);
+  const Doubles scale = seen.scale.to(DType::F64).to_vector<double>();
+  const Doubles shift = seen.shift.to(DType::F64).to_vector<double>();
+  Doubles gradient, step;
+  for (std::size_t i = 0; i < scale.size(); ++i) {
+    const double* m = inverse.data<double>() + 4 * i;
+    gradient.insert(gradient.end(), {scale[i], shift[i]});
+    step.push_back(m[0] * scale[i] + m[1] * shift[i]);
+    step.push_back(m[2] * scale[i] + m[3] * shift[i]);
+  }
+  row.cosine_to_gradient = cosine(step, gradient);
+  return row;
+}
+
 LayerReport report_of(const LayerCurvature& l, const Pass::Layer& seen,
                       const CurvatureState& state, const Samples* samples) {
   LayerReport row;
@@ -255,7 +348,8 @@ CurvatureReport curvature_report(Module& model, const BatchLoss& loss,
   CurvatureReport report;
   report.damping = state.damping();
   const auto is_small = [&](const LayerCurvature& l) {
-    return l.rows * l.columns <= options.exact_up_to;
+    return l.kind == BlockKind::Kronecker &&
+           l.rows * l.columns <= options.exact_up_to;
   };
   std::unique_ptr<Samples> samples;
   if (report.damping > 0.0 &&
@@ -264,6 +358,8 @@ CurvatureReport curvature_report(Module& model, const BatchLoss& loss,
   }
   const NoGrad no_grad;
   for (const LayerCurvature& l : known) {
+    const Pass::Pair* pair = pass.find_pair(l.name);
+    if (pair != nullptr) report.layers.push_back(report_of(l, *pair, state));
     const Pass::Layer* seen = pass.find(l.name);
     if (seen == nullptr) continue;
     report.layers.push_back(

@@ -34,11 +34,13 @@ struct ReportOptions {
   std::int64_t exact_up_to = 4096;
 };
 
-/** One layer, or one group of a grouped convolution. */
+/** One layer, or one group of a grouped convolution. Of a scale-shift block
+ * `a` is NaN, and `g` the eigenvalues of the 2x2 matrices of all units. */
 struct LayerReport {
   static constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
   std::string name;
+  BlockKind kind = BlockKind::Kronecker;
   std::int64_t group = 0;
   std::int64_t groups = 1;
   double positions = 0;  ///< T
@@ -46,7 +48,8 @@ struct LayerReport {
   long age = -1;         ///< Steps since the inverse in use was made.
   /** Cosine of the layer's update F^-1 g to g, with the inverse in use. */
   double cosine_to_gradient = none;
-  /** Cosine of it to (F_exact + lambda I)^-1 g; NaN where not compared. */
+  /** Cosine of it to (F_exact + lambda I)^-1 g; NaN where not compared, as
+   * scale-shift blocks are not. */
   double cosine_to_exact = none;
 };
 
@@ -55,8 +58,8 @@ struct CurvatureReport {
   double damping = 0;  ///< lambda
   std::vector<LayerReport> layers;
 
-  /** A table of two lines per layer, for A and G, at most 80 columns wide where
-   * names are of usual length. */
+  /** A table of two lines per layer, for A and G, or one for 2x2 blocks, at
+   * most 80 columns wide where names are of usual length. */
   std::string str() const;
 };
 

@@ -34,14 +34,17 @@ std::string CurvatureReport::str() const {
                     formatted("%.0e", s.condition), percent(s.damping_share),
                     "", "", ""});
   };
+  bool pairs = false;
   for (const LayerReport& l : layers) {
-    side("A", l.a);
+    const bool pair = l.kind == BlockKind::ScaleShift;
+    pairs = pairs || pair;
+    side(pair ? "2x2" : "A", pair ? l.g : l.a);
     std::vector<std::string>& first = rows.back();
     first[0] = name_of(l);
     first[7] = l.age < 0 ? "-" : std::to_string(l.age);
     first[8] = formatted("%.2f", l.cosine_to_gradient);
     first[9] = formatted("%.2f", l.cosine_to_exact);
-    side("G", l.g);
+    if (!pair) side("G", l.g);
   }
   return detail::aligned(rows) +
          "\nleast to cond: eigenvalues and condition of A and of G. damped: "
@@ -51,7 +54,9 @@ std::string CurvatureReport::str() const {
          "); near 100 % that\nside is a multiple of I. age: steps since the "
          "inverse was made. cos g, exact:\ncosine of the update to the "
          "gradient "
-         "and to the exact block's update.\n";
+         "and to the exact block's update.\n" +
+         (pairs ? "2x2: the scale-shift blocks of all units of the layer.\n"
+                : "");
 }
 
 }  // namespace mjolnir
