@@ -6,9 +6,11 @@
 #include <mjolnir/core/ops/shape.h>
 #include <mjolnir/core/threads.h>
 #include <mjolnir/layers/factors.h>
+#include <mjolnir/layers/scale_shift.h>
 #include <mjolnir/models/resnet.h>
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "tests/layers/support.h"
@@ -17,6 +19,22 @@ namespace mjolnir {
 namespace {
 
 struct Step {
+  /** What watches a normalization layer, as with scale_shift. */
+  struct Pair {
+    std::shared_ptr<ScaleShiftObserver> observer;
+    ObservationHandle handle;
+  };
+
+  Step() {
+    for (const auto& [name, module] : net.named_modules()) {
+      auto* source = dynamic_cast<ScaleShiftSource*>(module);
+      if (source == nullptr) continue;
+      const auto observer = std::make_shared<ScaleShiftObserver>();
+      pairs.push_back({observer, source->observe(observer)});
+    }
+  }
+
+  std::vector<Pair> pairs;
   Generator rng{1};
   models::ResNet net{options(), rng};
   Tensor images =
@@ -42,9 +60,12 @@ struct Step {
     for (const auto& [name, module] : net.named_modules())
       if (auto* source = dynamic_cast<CurvatureSource*>(module))
         source->collect(what);
+    for (const Pair& pair : pairs)
+      pair.observer->collect(what == Collect::Factors);
     net.zero_grad();
     cross_entropy(net(slice(images, 0, 0, count)), slice(labels, 0, 0, count))
         .backward();
+    for (const Pair& pair : pairs) pair.observer->sums();
   }
 };
 
