@@ -14,18 +14,20 @@ import os
 from collections import defaultdict
 from statistics import mean, median, stdev
 
-METHODS = ["sgd", "adamw", "thor"]
-COLORS = {"sgd": "#1f77b4", "adamw": "#2ca02c", "thor": "#d62728"}
-NAMES = {"sgd": "Sgd", "adamw": "AdamW", "thor": "Thor"}
+METHODS = ["sgd", "adamw", "thor", "thor-trace", "kfac"]
+COLORS = {"sgd": "#1f77b4", "adamw": "#2ca02c", "thor": "#d62728",
+          "thor-trace": "#ff7f0e", "kfac": "#9467bd"}
+NAMES = {"sgd": "Sgd", "adamw": "AdamW", "thor": "Thor",
+         "thor-trace": "Thor (0.01, 0)", "kfac": "Kfac"}
 
 
 def read(path):
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        for field in ("epochs", "seed", "steps", "refreshes"):
+        for field in ("seed", "steps"):
             row[field] = int(row[field])
-        for field in ("learning_rate", "damping", "seconds", "flops",
+        for field in ("epochs", "refreshes", "learning_rate", "damping", "seconds", "flops",
                       "train_loss", "validation_loss", "validation_accuracy",
                       "cosine"):
             row[field] = float(row[field])
@@ -56,7 +58,7 @@ def groups_of(rows, task):
 
 def target_of(groups):
     """Mean validation loss of the tuned Sgd runs of full length."""
-    longest = max(epochs for _, epochs in groups)
+    longest = max(epochs for method, epochs in groups if method == "sgd")
     return mean(row["validation_loss"] for row in groups["sgd", longest])
 
 
@@ -92,15 +94,15 @@ def headline(task, groups, target, step_time):
                         mean(r["flops"] for r in rows))
         ratios = " | ".join(ratio(mine, other) if other else "-"
                             for mine, other in zip(cost[method], cost["sgd"]))
-        lines.append(f"| {NAMES[method]} | {first} | {ratios} |")
+        lines.append(f"| {NAMES[method]} | {first:g} | {ratios} |")
     return "\n".join(lines)
 
 
 def summary(task, groups, target, step_time):
     lines = [f"### {task}: target validation loss {target:.4f}", "",
              "| method | epochs | learning rate | damping | validation loss "
-             "| accuracy % | steps | seconds | TFLOP | cos |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+             "| accuracy % | steps | refreshes | seconds | TFLOP | cos |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]
     for method in METHODS:
         first = first_length(groups, method, target)
         for (m, epochs), rows in sorted(groups.items()):
@@ -111,11 +113,12 @@ def summary(task, groups, target, step_time):
             accuracy = 100 * mean(r["validation_accuracy"] for r in rows)
             accuracy = f"{accuracy:.2f}" if accuracy == accuracy else "-"
             lines.append(
-                f"| {NAMES[method]}{mark} | {epochs} "
+                f"| {NAMES[method]}{mark} | {epochs:g} "
                 f"| {rows[0]['learning_rate']:g} | {rows[0]['damping']:g} "
                 f"| {mean(losses):.4f} +- {spread(losses):.4f} "
                 f"| {accuracy} "
                 f"| {rows[0]['steps']} "
+                f"| {mean(r['refreshes'] for r in rows):.0f} "
                 f"| {rows[0]['steps'] * step_time.get((task, m), 0):.0f} "
                 f"| {mean(r['flops'] for r in rows) / 1e12:.1f} "
                 f"| {mean(r['cosine'] for r in rows):.2f} |")
@@ -129,7 +132,7 @@ def every_run(rows, task):
     for r in rows:
         if r["task"] == task:
             lines.append(
-                f"| {r['phase']} | {NAMES[r['method']]} | {r['epochs']} "
+                f"| {r['phase']} | {NAMES[r['method']]} | {r['epochs']:g} "
                 f"| {r['seed']} | {r['learning_rate']:g} | {r['damping']:g} "
                 f"| {r['train_loss']:.4f} | {r['validation_loss']:.4f} "
                 f"| {r['status']} |")
@@ -185,7 +188,7 @@ def plot(task, groups, target):
         for steps, values in series:
             parts += [f'<circle cx="{x(steps):.1f}" cy="{y(v):.1f}" r="3" '
                       f'fill="{color}"/>' for v in values]
-        parts.append(f'<text x="{width - 90}" y="{40 + 18 * row}" '
+        parts.append(f'<text x="{width - 120}" y="{40 + 18 * row}" '
                      f'fill="{color}">{NAMES[method]}</text>')
     return "\n".join(parts + ["</svg>", ""])
 
