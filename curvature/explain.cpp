@@ -156,26 +156,32 @@ ExplainedLayer explained(const std::string& name, const Module& module,
   return l;
 }
 
-/** A normalization layer, watched. */
-struct WatchedPair {
+/** A layer of some kind, and who watches it. */
+template <class Source, class Observer>
+struct Watched {
   std::string name;
   const Module* module;
-  ScaleShiftSource* source;
-  std::shared_ptr<ScaleShiftObserver> observer;
+  Source* source;
+  std::shared_ptr<Observer> observer;
   ObservationHandle handle;
 };
 
-std::vector<WatchedPair> watch_pairs(Module& model) {
-  std::vector<WatchedPair> watched;
+/** All layers of that kind, each with an observer made of `arguments`. */
+template <class Source, class Observer, class... Arguments>
+std::vector<Watched<Source, Observer>> watch(Module& model,
+                                             const Arguments&... arguments) {
+  std::vector<Watched<Source, Observer>> watched;
   for (const auto& [name, module] : model.named_modules()) {
-    auto* source = dynamic_cast<ScaleShiftSource*>(module);
+    auto* source = dynamic_cast<Source*>(module);
     if (source == nullptr) continue;
-    auto observer = std::make_shared<ScaleShiftObserver>(Purpose::Curvature);
+    auto observer = std::make_shared<Observer>(arguments...);
     ObservationHandle handle = source->observe(observer);
     watched.push_back({name, module, source, observer, std::move(handle)});
   }
   return watched;
 }
+
+using WatchedPair = Watched<ScaleShiftSource, ScaleShiftObserver>;
 
 /** Gives the parameters of normalization layers their reasons, empty for those
  * with blocks. */
@@ -235,22 +241,9 @@ void note_first_order(
 
 Explanation explain(Module& model, const Tensor& example,
                     const ExplainOptions& options) {
-  struct Watched {
-    std::string name;
-    const Module* module;
-    CurvatureSource* source;
-    std::shared_ptr<Probe> probe;
-    ObservationHandle handle;
-  };
-  std::vector<Watched> watched;
-  for (const auto& [name, module] : model.named_modules()) {
-    auto* source = dynamic_cast<CurvatureSource*>(module);
-    if (source == nullptr) continue;
-    auto probe = std::make_shared<Probe>();
-    ObservationHandle handle = source->observe(probe);
-    watched.push_back({name, module, source, probe, std::move(handle)});
-  }
-  const std::vector<WatchedPair> pairs = watch_pairs(model);
+  const auto watched = watch<CurvatureSource, Probe>(model);
+  const auto pairs =
+      watch<ScaleShiftSource, ScaleShiftObserver>(model, Purpose::Curvature);
   {
     const detail::KeptBuffers kept(model);
     BackwardOptions pass;
@@ -259,11 +252,11 @@ Explanation explain(Module& model, const Tensor& example,
   }
   Explanation result;
   std::map<const void*, std::string> reasons;  // empty: preconditioned
-  for (const Watched& w : watched) {
+  for (const auto& w : watched) {
     const Tensor weight = w.source->curvature_weight();
     const Tensor bias = w.source->curvature_bias();
     const ExplainedLayer layer =
-        explained(w.name, *w.module, *w.source, *w.probe, options);
+        explained(w.name, *w.module, *w.source, *w.observer, options);
     result.step += layer.step;
     const bool fresh = reasons.count(weight.impl().get()) == 0;
     std::string& why = reasons[weight.impl().get()];

@@ -81,23 +81,22 @@ std::unique_ptr<mj::optim::Optimizer> make_optimizer(const Run& run,
     options.weight_decay = run.weight_decay;
     return std::make_unique<mj::optim::AdamW>(model, options);
   }
-  if (run.method == "kfac") {
-    mj::optim::KfacOptions options;
+  const auto fill = [&](auto& options) {
     options.learning_rate = rate;
     options.momentum = 0.9;
     options.weight_decay = run.weight_decay;
     options.damping = run.damping;
     options.frequency = run.frequency;
+  };
+  if (run.method == "kfac") {
+    mj::optim::KfacOptions options;
+    fill(options);
     options.step_length.kl_clip = run.kl_clip;
     options.running_average = run.running_average;
     return std::make_unique<mj::optim::Kfac>(model, options);
   }
   mj::optim::ThorOptions options;
-  options.learning_rate = rate;
-  options.momentum = 0.9;
-  options.weight_decay = run.weight_decay;
-  options.damping = run.damping;
-  options.frequency = run.frequency;
+  fill(options);
   if (run.method == "thor-trace") {
     options.refresh_rule = mj::RefreshRule::thor();
   }
@@ -181,7 +180,8 @@ int main(int argc, char** argv) try {
   double refreshes = 0.0;
   if (curvature != nullptr) {
     refreshes = bench::mean_refreshes(*curvature);
-    const double share = refreshes / static_cast<double>(tally.steps);
+    const double share =
+        tally.steps > 0 ? refreshes / static_cast<double>(tally.steps) : 0.0;
     flops += count * share * costs.factors + refreshes * costs.inverses +
              static_cast<double>(tally.steps) * costs.conditioning;
   }

@@ -27,9 +27,9 @@ def read(path):
     for row in rows:
         for field in ("seed", "steps"):
             row[field] = int(row[field])
-        for field in ("epochs", "refreshes", "learning_rate", "damping", "seconds", "flops",
-                      "train_loss", "validation_loss", "validation_accuracy",
-                      "cosine"):
+        for field in ("epochs", "refreshes", "learning_rate", "damping",
+                      "seconds", "flops", "train_loss", "validation_loss",
+                      "validation_accuracy", "cosine"):
             row[field] = float(row[field])
         if row["status"] != "completed":
             row["validation_loss"] = float("inf")
@@ -74,6 +74,12 @@ def spread(values):
     return stdev(values) if len(values) > 1 else 0.0
 
 
+def run_time(step_time, task, method, steps):
+    """Seconds of a run, or None if its steps were never timed."""
+    seconds = step_time.get((task, method))
+    return None if seconds is None else steps * seconds
+
+
 def ratio(value, to):
     return f"{value / to:.2f}"
 
@@ -90,9 +96,9 @@ def headline(task, groups, target, step_time):
             continue
         rows = groups[method, first]
         steps = rows[0]["steps"]
-        cost[method] = (steps, steps * step_time.get((task, method), 0.0),
+        cost[method] = (steps, run_time(step_time, task, method, steps),
                         mean(r["flops"] for r in rows))
-        ratios = " | ".join(ratio(mine, other) if other else "-"
+        ratios = " | ".join(ratio(mine, other) if mine and other else "-"
                             for mine, other in zip(cost[method], cost["sgd"]))
         lines.append(f"| {NAMES[method]} | {first:g} | {ratios} |")
     return "\n".join(lines)
@@ -108,6 +114,8 @@ def summary(task, groups, target, step_time):
         for (m, epochs), rows in sorted(groups.items()):
             if m != method:
                 continue
+            seconds = run_time(step_time, task, m, rows[0]["steps"])
+            seconds = "-" if seconds is None else f"{seconds:.0f}"
             losses = [row["validation_loss"] for row in rows]
             mark = " **first**" if epochs == first else ""
             accuracy = 100 * mean(r["validation_accuracy"] for r in rows)
@@ -119,7 +127,7 @@ def summary(task, groups, target, step_time):
                 f"| {accuracy} "
                 f"| {rows[0]['steps']} "
                 f"| {mean(r['refreshes'] for r in rows):.0f} "
-                f"| {rows[0]['steps'] * step_time.get((task, m), 0):.0f} "
+                f"| {seconds} "
                 f"| {mean(r['flops'] for r in rows) / 1e12:.1f} "
                 f"| {mean(r['cosine'] for r in rows):.2f} |")
     return "\n".join(lines)

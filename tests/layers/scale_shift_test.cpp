@@ -77,6 +77,17 @@ void randomize(Module& module, Generator& rng) {
   }
 }
 
+/** How far the moments are from those of square_loss's gradients, sample by
+ * sample; `layer` is the name of the layer in the module and a dot. */
+double error_of(const ScaleShiftObserver& observer, Module& module,
+                const Batch& batch, const std::string& layer = "") {
+  const auto& loss = testing::square_loss;
+  return relative_error(
+      moments_of(observer),
+      moments_of(sample_rows(module, loss, batch, layer + "weight"),
+                 sample_rows(module, loss, batch, layer + "bias")));
+}
+
 TEST(ScaleShift, OfALayerNormAreThoseOfItsSamples) {
   Generator rng(1);
   const std::vector<std::vector<std::int64_t>> inputs{
@@ -91,12 +102,7 @@ TEST(ScaleShift, OfALayerNormAreThoseOfItsSamples) {
     testing::square_loss(norm, batch).backward();
     if (lengths.size() == 1) batch.images = reshape(batch.images, {1, 7});
     EXPECT_EQ(observer->samples(), batch.images.size(0));
-    const auto& loss = testing::square_loss;
-    EXPECT_LE(
-        relative_error(moments_of(*observer),
-                       moments_of(sample_rows(norm, loss, batch, "weight"),
-                                  sample_rows(norm, loss, batch, "bias"))),
-        exact)
+    EXPECT_LE(error_of(*observer, norm, batch), exact)
         << batch.images.shape().str();
   }
 }
@@ -110,13 +116,8 @@ TEST(ScaleShift, OfALayerNormOverImagesInBothLayouts) {
     const ObservationHandle handle = norm.observe(observer);
     Batch batch;
     batch.images = random_f64({5, 2, 3, 4}, rng, layout);
-    const auto& loss = testing::square_loss;
-    loss(norm, batch).backward();
-    EXPECT_LE(
-        relative_error(moments_of(*observer),
-                       moments_of(sample_rows(norm, loss, batch, "weight"),
-                                  sample_rows(norm, loss, batch, "bias"))),
-        exact);
+    testing::square_loss(norm, batch).backward();
+    EXPECT_LE(error_of(*observer, norm, batch), exact);
   }
 }
 
@@ -130,14 +131,10 @@ TEST(ScaleShift, OfTokensThatAreSamples) {
   const ObservationHandle handle = norm.observe(observer);
   Batch batch;
   batch.images = random_f64({4, 3, 6}, rng);
-  const auto& loss = testing::square_loss;
-  loss(norm, batch).backward();
+  testing::square_loss(norm, batch).backward();
   EXPECT_EQ(observer->samples(), 12);
   batch.images = reshape(batch.images, {12, 6});
-  EXPECT_LE(relative_error(moments_of(*observer),
-                           moments_of(sample_rows(norm, loss, batch, "weight"),
-                                      sample_rows(norm, loss, batch, "bias"))),
-            exact);
+  EXPECT_LE(error_of(*observer, norm, batch), exact);
 }
 
 /** (N,C,T) elements of (N,C,H,W) or (N,C). */
@@ -269,14 +266,9 @@ TEST(ScaleShift, SeveralUsesInAPassAddUpBeforeTheyAreSquared) {
   const ObservationHandle handle = net.norm.observe(observer);
   Batch batch;
   batch.images = random_f64({4, 3, 5}, rng);
-  const auto& loss = testing::square_loss;
-  loss(net, batch).backward();
+  testing::square_loss(net, batch).backward();
   EXPECT_EQ(observer->samples(), 4);
-  EXPECT_LE(
-      relative_error(moments_of(*observer),
-                     moments_of(sample_rows(net, loss, batch, "norm.weight"),
-                                sample_rows(net, loss, batch, "norm.bias"))),
-      exact);
+  EXPECT_LE(error_of(*observer, net, batch, "norm."), exact);
 }
 
 TEST(ScaleShift, TwoHalvesAreOneWholeAndZeroGradForgets) {

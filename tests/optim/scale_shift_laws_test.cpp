@@ -48,9 +48,7 @@ Doubles gradients_of(const Module& module) {
 TEST(ScaleShiftLaws, DividesByTheBlocksOfTheFisherMatrix) {
   NormNet net;
   const Data data = norm_data(5);
-  Batch batch;
-  batch.images = data.x;
-  batch.labels = data.y;
+  const Batch batch{data.x, data.y};
   const Tensor fisher =
       fisher_matrix(net, Likelihood::Categorical, batch, FisherKind::Empirical);
   for (const double lambda : {0.01, 1.0}) {
@@ -69,9 +67,7 @@ TEST(ScaleShiftLaws, DividesByTheBlocksOfTheFisherMatrix) {
 TEST(ScaleShiftLaws, SumsOverAllTargetsAreTheExactFisherMatrix) {
   NormNet net;
   const Data data = norm_data(6);
-  Batch batch;
-  batch.images = data.x;
-  batch.labels = data.y;
+  const Batch batch{data.x, data.y};
   const Tensor fisher =
       fisher_matrix(net, Likelihood::Categorical, batch, FisherKind::Exact);
   const auto observer = std::make_shared<ScaleShiftObserver>();
@@ -166,9 +162,7 @@ TEST(ScaleShiftLaws, OfASumReducedLossIsThatOfItsMean) {
 TEST(ScaleShiftLaws, IsBoundedInItsOwnMetric) {
   NormNet net;
   const Data data = norm_data(15);
-  Batch batch;
-  batch.images = data.x;
-  batch.labels = data.y;
+  const Batch batch{data.x, data.y};
   const Tensor fisher =
       fisher_matrix(net, Likelihood::Categorical, batch, FisherKind::Empirical);
   ThorOptions options = plain_options(0.01);
