@@ -9,39 +9,15 @@
 #include <mjolnir/mjolnir.h>
 
 #include <exception>
-#include <map>
+#include <optional>
 #include <string>
-#include <vector>
 
 namespace mj = mjolnir;
 namespace train = mjolnir::train;
 
 namespace {
 
-// What a run leaves in its folder.
-std::string files(const train::TrainOptions& options, bool decisions) {
-  std::string names = "model.safetensors  metrics.csv  config.json";
-  if (decisions) names += "  decisions.csv";
-  return "files in " + options.out + ":\n  " + names + "\n";
-}
-
-// What model.safetensors says about itself; the parameters are those of the
-// best epoch, or else of the last step.
-std::map<std::string, std::string> notes(const train::TrainOptions& options,
-                                         const train::FitResult& result) {
-  std::int64_t epoch = static_cast<std::int64_t>(result.epochs.size());
-  std::int64_t step = result.run_steps;
-  if (result.status == train::FitStatus::Completed && result.best_epoch > 0) {
-    epoch = result.best_epoch;
-    step = result.epochs[static_cast<std::size_t>(epoch - 1)].run_step;
-  }
-  return {{"epoch", std::to_string(epoch)},
-          {"step", std::to_string(step)},
-          {"seed", std::to_string(options.seed)},
-          {"config", train::config_hash(options)}};
-}
-
-int run(train::TrainOptions options, train::Console& progress,
+int run(const train::TrainOptions& options, train::Console& progress,
         train::Console& output, train::Log& log) {
   train::use_threads(options.threads);
   mj::check_blas_threading();
@@ -60,14 +36,9 @@ int run(train::TrainOptions options, train::Console& progress,
       train::make_optimizer(options, *model, training.steps());
 
   // Where the files go: nothing is written before all of the above is right.
-  const std::string folder = options.out = train::make_run_folder(options);
-  train::write_config(folder + "/config.json", options);
-  const auto curvature =
-      train::make_curvature_log(options, *model, *optimizer, data.train);
-  const bool layers = curvature != nullptr;
-  train::MetricsFile metrics(
-      folder + "/metrics.csv",
-      layers ? train::layer_columns() : std::vector<std::string>());
+  train::RunFiles files(options, *model, *optimizer, data);
+  train::ProgressReporter reporter(progress, options.epochs);
+  files.also_tell(reporter);
 
   train::FitOptions fit;
   fit.epochs = options.epochs;
@@ -75,30 +46,26 @@ int run(train::TrainOptions options, train::Console& progress,
   fit.objective = train::classification(options.label_smoothing);
   fit.validation = *options.validation > 0 ? &validation : nullptr;
   fit.stop = [] { return train::stop_signal() != 0; };
-  train::Reporter reporter(progress, metrics, options.epochs);
-  reporter.attach(fit, curvature.get());
+  files.follow(fit);
   const train::FitResult result = train::fit(*model, *optimizer, training, fit);
 
-  train::save_model(folder + "/model.safetensors", *model,
-                    notes(options, result));
-  const auto* state = dynamic_cast<const mj::CurvatureState*>(optimizer.get());
-  const bool decides = state != nullptr && options.refresh_rule != "fixed";
-  if (decides) train::write_decisions(folder + "/decisions.csv", *state);
+  files.save(result);
   progress.clear();
-  if (curvature != nullptr) {
-    output.text(curvature->last().str() + "\n");
-  }
+  output.text(files.curvature_table());
   output.text(train::epoch_table(result));
+  std::optional<train::Meter> final;
   if (result.status == train::FitStatus::Completed) {
     progress.status("evaluating the test images");
-    const train::Meter final =
-        train::evaluate(*model, test, train::classification(), fit.stop);
+    final = train::evaluate(*model, test, train::classification(), fit.stop);
     progress.clear();
     if (train::stop_signal() == 0) {
-      output.line(train::accuracy_line(final));
+      output.line(train::accuracy_line(*final));
+    } else {
+      final.reset();
     }
   }
-  output.text(files(options, decides));
+  files.finish(result, final);
+  output.text(files.summary());
   log.summary();
 
   if (result.status == train::FitStatus::Diverged) {

@@ -91,12 +91,7 @@ bool CurvatureLog::on_step(std::int64_t run_step) {
     return false;
   }
   last_ = curvature_report(model_, loss_, batch_, state_);
-  summary_ = summary_of(last_);
   return true;
-}
-
-std::optional<CurvatureSummary> CurvatureLog::take_summary() {
-  return std::exchange(summary_, std::nullopt);
 }
 
 void write_decisions(const std::string& path, const CurvatureState& state) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,8 +36,6 @@ class CurvatureLog {
 
   /** After step `run_step`, counted from 1: true if last() is a new report. */
   bool on_step(std::int64_t run_step);
-  /** Of the last report, once: what nobody asked for yet. */
-  std::optional<CurvatureSummary> take_summary();
   /** The last report; empty before the first. */
   const CurvatureReport& last() const noexcept { return last_; }
 
@@ -49,7 +46,6 @@ class CurvatureLog {
   const CurvatureState& state_;
   std::int64_t every_;
   CurvatureReport last_;
-  std::optional<CurvatureSummary> summary_;
 };
 
 /** Writes decisions.csv: every look of the trace rule. Throws IoError. */

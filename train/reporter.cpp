@@ -38,32 +38,24 @@ std::string table_row(const std::vector<std::string>& cells) {
   return line;
 }
 
-}  // namespace
-
-Reporter::Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs)
-    : console_(console), metrics_(metrics), epochs_(epochs) {}
-
-void Reporter::attach(FitOptions& options, CurvatureLog* curvature) {
-  curvature_ = curvature;
-  options.on_step = [this](const StepRecord& record) { on_step(record); };
-  options.on_epoch = [this](const EpochRecord& record) { on_epoch(record); };
+// What the rows of a step have in common.
+MetricsRow step_row(const char* kind, const StepRecord& record) {
+  MetricsRow row;
+  row.kind = kind;
+  row.epoch = record.epoch;
+  row.step = record.run_step;
+  row.seconds = record.seconds;
+  row.images_per_second =
+      rate(record.interval.samples, record.interval_seconds);
+  return row;
 }
 
-void Reporter::on_step(const StepRecord& record) {
-  const double speed = rate(record.interval.samples, record.interval_seconds);
-  if (curvature_ != nullptr && curvature_->on_step(record.run_step)) {
-    for (const LayerReport& layer : curvature_->last().layers) {
-      MetricsRow row;
-      row.kind = "layer";
-      row.epoch = record.epoch;
-      row.step = record.run_step;
-      row.damping = curvature_->last().damping;
-      row.more = layer_cells(layer);
-      row.seconds = record.seconds;
-      row.images_per_second = speed;
-      metrics_.add(row);
-    }
-  }
+}  // namespace
+
+ProgressReporter::ProgressReporter(Console& console, std::int64_t epochs)
+    : console_(console), epochs_(epochs) {}
+
+void ProgressReporter::on_step(const StepRecord& record) {
   ProgressState state;
   state.epoch = record.epoch;
   state.epochs = epochs_;
@@ -72,38 +64,57 @@ void Reporter::on_step(const StepRecord& record) {
   state.loss = record.so_far.loss();
   state.accuracy = accuracy_of(record.so_far);
   state.standard_error = record.so_far.standard_error();
-  state.images_per_second = speed;
+  state.images_per_second =
+      rate(record.interval.samples, record.interval_seconds);
   state.learning_rate = record.settings.learning_rate;
   state.damping = record.settings.damping;
   state.refreshes = record.settings.refreshes;
   state.seconds_left =
       seconds_left(record.seconds, record.run_step, record.steps * epochs_);
   show_progress(console_, state, record.logging);
+}
+
+void ProgressReporter::on_epoch(const EpochRecord& record) {
+  // Live, there is one line alone; the table at the end tells the same.
+  if (!console_.live()) {
+    console_.line(epoch_line(record, epochs_));
+  }
+}
+
+MetricsReporter::MetricsReporter(const std::string& path, bool layers)
+    : file_(path, layers ? layer_columns() : std::vector<std::string>()) {}
+
+void MetricsReporter::on_curvature(const StepRecord& record,
+                                   const CurvatureReport& report) {
+  for (const LayerReport& layer : report.layers) {
+    MetricsRow row = step_row("layer", record);
+    row.damping = report.damping;
+    row.more = layer_cells(layer);
+    file_.add(row);
+  }
+  summary_ = summary_of(report);
+}
+
+void MetricsReporter::on_step(const StepRecord& record) {
   if (!record.logging) {
     return;
   }
-  MetricsRow row;
-  row.kind = "step";
-  row.epoch = record.epoch;
-  row.step = record.run_step;
+  MetricsRow row = step_row("step", record);
   row.loss = record.interval.loss();
   row.accuracy = accuracy_of(record.interval);
   row.learning_rate = record.settings.learning_rate;
   row.damping = record.settings.damping;
   row.refreshes = record.settings.refreshes;
-  if (curvature_ != nullptr) {
-    if (const auto summary = curvature_->take_summary()) {
-      row.damping_a = summary->damping_a;
-      row.damping_g = summary->damping_g;
-      row.cosine = summary->cosine;
-    }
+  if (summary_) {
+    row.damping_a = summary_->damping_a;
+    row.damping_g = summary_->damping_g;
+    row.cosine = summary_->cosine;
+    summary_.reset();
   }
-  row.seconds = record.seconds;
-  row.images_per_second = speed;
-  metrics_.add(row);
+  file_.add(row);
 }
 
-void Reporter::on_epoch(const EpochRecord& record) {
+void MetricsReporter::on_epoch(const EpochRecord& record) {
   MetricsRow row;
   row.kind = "epoch";
   row.epoch = record.epoch;
@@ -120,11 +131,7 @@ void Reporter::on_epoch(const EpochRecord& record) {
   row.seconds = record.seconds;
   row.images_per_second =
       rate(record.training.samples, record.training_seconds);
-  metrics_.add(row);
-  // Live, there is one line alone; the table at the end tells the same.
-  if (!console_.live()) {
-    console_.line(epoch_line(record, epochs_));
-  }
+  file_.add(row);
 }
 
 std::string epoch_line(const EpochRecord& record, std::int64_t epochs) {

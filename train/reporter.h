@@ -1,33 +1,45 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <mjolnir/train/console.h>
 #include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/metrics.h>
+#include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {
 
-/** Turns the records of fit() into progress and rows of metrics.csv. */
-class Reporter {
+/** Shows a run on a console: a live line, or plain ones. */
+class ProgressReporter : public RunListener {
  public:
-  /** Both must outlive the reporter. */
-  Reporter(Console& console, MetricsFile& metrics, std::int64_t epochs);
-
-  /** Makes fit() report here, and `curvature`, which may be null and else must
-   * outlive the run: the metrics then have its layer_columns(). */
-  void attach(FitOptions& options, CurvatureLog* curvature = nullptr);
+  /** The console must outlive the reporter. */
+  ProgressReporter(Console& console, std::int64_t epochs);
+  void on_step(const StepRecord& record) override;
+  void on_epoch(const EpochRecord& record) override;
 
  private:
-  void on_step(const StepRecord& record);
-  void on_epoch(const EpochRecord& record);
-
   Console& console_;
-  MetricsFile& metrics_;
   std::int64_t epochs_;
-  CurvatureLog* curvature_ = nullptr;
+};
+
+/** Turns a run into rows of metrics.csv. */
+class MetricsReporter : public RunListener {
+ public:
+  /** Creates or empties the file; with `layers` it has the layer_columns() and
+   * a row per layer of each report. Throws IoError. */
+  MetricsReporter(const std::string& path, bool layers);
+  void on_step(const StepRecord& record) override;
+  void on_curvature(const StepRecord& record,
+                    const CurvatureReport& report) override;
+  void on_epoch(const EpochRecord& record) override;
+
+ private:
+  MetricsFile file_;
+  // Of the last report, until a row has it.
+  std::optional<CurvatureSummary> summary_;
 };
 
 /** "epoch 3/8 done: loss 0.3348, validation loss 0.3314, accuracy ..." */

@@ -11,6 +11,7 @@ namespace mjolnir::train {
 namespace {
 
 using testing::ElementsAre;
+using testing::StartsWith;
 
 Meter meter(double loss, std::int64_t samples, std::int64_t correct) {
   Meter result;
@@ -79,14 +80,8 @@ TEST(Reporter, TheResultIsOneLine) {
 TEST(Reporter, RecordsBecomeRows) {
   const TemporaryFolder folder;
   const std::string path = folder.path() + "/metrics.csv";
-  ConsoleOptions nowhere;
-  nowhere.fd = -1;
-  Console console(nowhere);
   {
-    MetricsFile metrics(path);
-    Reporter reporter(console, metrics, 2);
-    FitOptions options;
-    reporter.attach(options);
+    MetricsReporter reporter(path, false);
     StepRecord step;
     step.epoch = 1;
     step.step = 4;
@@ -97,15 +92,46 @@ TEST(Reporter, RecordsBecomeRows) {
     step.settings.learning_rate = 0.25;
     step.seconds = 2.0;
     step.interval_seconds = 0.5;
-    options.on_step(step);  // not a logging step: no row
+    reporter.on_step(step);  // not a logging step: no row
     step.logging = true;
-    options.on_step(step);
-    options.on_epoch(epoch(1));
+    reporter.on_step(step);
+    reporter.on_epoch(epoch(1));
   }
   EXPECT_THAT(
       lines_of(path),
-      ElementsAre(testing::_, "step,1,4,2,0.25,,,0.25,,,,,,2.000,128.0",
-                  "epoch,1,10,1.25,0.75,0.5,0.755,0.125,0.5,3,,,,40.000,1600.0"));
+      ElementsAre(
+          testing::_, "step,1,4,2,0.25,,,0.25,,,,,,2.000,128.0",
+          "epoch,1,10,1.25,0.75,0.5,0.755,0.125,0.5,3,,,,40.000,1600.0"));
+}
+
+TEST(Reporter, AReportIsInRowsOfItsLayersAndInTheNextRowOfAStep) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  {
+    MetricsReporter reporter(path, true);
+    CurvatureReport report;
+    report.damping = 0.5;
+    report.layers.resize(2);
+    report.layers[0].name = "conv";
+    report.layers[0].a.damping_share = 0.25;
+    report.layers[1].name = "fc";
+    report.layers[1].a.damping_share = 0.75;
+    StepRecord step;
+    step.epoch = 1;
+    step.run_step = 3;
+    step.interval = meter(2.0, 64, 16);
+    reporter.on_curvature(step, report);
+    step.logging = true;
+    reporter.on_step(step);
+    step.run_step = 4;
+    reporter.on_step(step);
+  }
+  const auto lines = lines_of(path);
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_THAT(lines[1], StartsWith("layer,1,3,,,,,,0.5,,,,,conv,"));
+  EXPECT_THAT(lines[2], StartsWith("layer,1,3,,,,,,0.5,,,,,fc,"));
+  EXPECT_THAT(lines[3], StartsWith("step,1,3,2,0.25,,,0,,,0.5,"));
+  EXPECT_THAT(lines[4], StartsWith("step,1,4,2,0.25,,,0,,,,"));
 }
 
 }  // namespace

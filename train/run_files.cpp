@@ -1,0 +1,106 @@
+#include "train/run_files.h"
+
+#include <map>
+#include <utility>
+
+#include <mjolnir/train/config.h>
+#include <mjolnir/train/metrics.h>
+#include <mjolnir/train/model_file.h>
+#include <mjolnir/train/reporter.h>
+#include <mjolnir/train/run_folder.h>
+
+namespace mjolnir::train {
+
+namespace {
+
+// What model.safetensors says about itself; the parameters are those of the
+// best epoch, or else of the last step.
+std::map<std::string, std::string> notes(const TrainOptions& options,
+                                         const FitResult& result) {
+  std::int64_t epoch = static_cast<std::int64_t>(result.epochs.size());
+  std::int64_t step = result.run_steps;
+  if (result.status == FitStatus::Completed && result.best_epoch > 0) {
+    epoch = result.best_epoch;
+    step = result.epochs[static_cast<std::size_t>(epoch - 1)].run_step;
+  }
+  return {{"epoch", std::to_string(epoch)},
+          {"step", std::to_string(step)},
+          {"seed", std::to_string(options.seed)},
+          {"config", config_hash(options)}};
+}
+
+TrainOptions with_folder(TrainOptions options) {
+  options.out = make_run_folder(options);
+  return options;
+}
+
+}  // namespace
+
+RunFiles::RunFiles(const TrainOptions& options, Module& model,
+                   optim::Optimizer& optimizer, const JobData& data)
+    : options_(with_folder(options)),
+      model_(model),
+      curvature_state_(dynamic_cast<const CurvatureState*>(&optimizer)),
+      curvature_(make_curvature_log(options, model, optimizer, data.train)),
+      names_{"model.safetensors", "metrics.csv", "config.json"} {
+  write_config(folder() + "/config.json", options_);
+  owned_.push_back(std::make_unique<MetricsReporter>(folder() + "/metrics.csv",
+                                                     curvature_ != nullptr));
+  for (const auto& listener : owned_) {
+    listeners_.push_back(listener.get());
+  }
+}
+
+void RunFiles::also_tell(RunListener& listener) {
+  listeners_.push_back(&listener);
+}
+
+void RunFiles::follow(FitOptions& fit) {
+  fit.on_step = [this](const StepRecord& record) { tell_step(record); };
+  fit.on_epoch = [this](const EpochRecord& record) {
+    for (RunListener* listener : listeners_) {
+      listener->on_epoch(record);
+    }
+  };
+}
+
+void RunFiles::tell_step(const StepRecord& record) {
+  if (curvature_ != nullptr && curvature_->on_step(record.run_step)) {
+    for (RunListener* listener : listeners_) {
+      listener->on_curvature(record, curvature_->last());
+    }
+  }
+  for (RunListener* listener : listeners_) {
+    listener->on_step(record);
+  }
+}
+
+void RunFiles::save(const FitResult& result) {
+  save_model(folder() + "/model.safetensors", model_, notes(options_, result));
+  if (curvature_state_ != nullptr && options_.refresh_rule != "fixed") {
+    write_decisions(folder() + "/decisions.csv", *curvature_state_);
+    names_.push_back("decisions.csv");
+  }
+}
+
+void RunFiles::finish(const FitResult& result,
+                      const std::optional<Meter>& test) {
+  for (RunListener* listener : listeners_) {
+    listener->on_end(result, test);
+  }
+}
+
+std::string RunFiles::curvature_table() const {
+  return curvature_ != nullptr ? curvature_->last().str() + "\n" : "";
+}
+
+std::string RunFiles::summary() const {
+  std::string lines = "files in " + folder() + ":\n";
+  std::string line;
+  for (const std::string& name : names_) {
+    line += "  " + name;
+  }
+  return lines + line + "\n";
+}
+
+}  // namespace mjolnir::train

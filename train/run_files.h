@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <mjolnir/layers/module.h>
+#include <mjolnir/optim/optimizer.h>
+#include <mjolnir/train/curvature_log.h>
+#include <mjolnir/train/fit.h>
+#include <mjolnir/train/job.h>
+#include <mjolnir/train/meter.h>
+#include <mjolnir/train/options.h>
+#include <mjolnir/train/run_listener.h>
+
+namespace mjolnir::train {
+
+/** Everything that a run writes into its folder, from config.json on. */
+class RunFiles {
+ public:
+  /**
+   * Makes the folder (make_run_folder()) and the files that are there from the
+   * start. `options` are those that resolved() gave; model and optimizer must
+   * outlive the files. Throws UsageError for a folder that holds a run,
+   * IoError.
+   */
+  RunFiles(const TrainOptions& options, Module& model,
+           optim::Optimizer& optimizer, const JobData& data);
+
+  /** The folder. */
+  const std::string& folder() const noexcept { return options_.out; }
+
+  /** Makes something that is not a file follow the run too; it must outlive
+   * the run. */
+  void also_tell(RunListener& listener);
+
+  /** Makes fit() tell everyone. Must outlive the run. */
+  void follow(FitOptions& fit);
+
+  /** Writes what is known when fit() returns: the parameters, the decisions of
+   * the refresh rule. Throws IoError. */
+  void save(const FitResult& result);
+
+  /** Ends all files; `test` is what the test images gave, if there is such. */
+  void finish(const FitResult& result, const std::optional<Meter>& test);
+
+  /** The last report on the curvature as a table; "" without one. */
+  std::string curvature_table() const;
+
+  /** The lines that end the program's output: where the files are. */
+  std::string summary() const;
+
+ private:
+  void tell_step(const StepRecord& record);
+
+  TrainOptions options_;
+  Module& model_;
+  const CurvatureState* curvature_state_;    // null for a first-order optimizer
+  std::unique_ptr<CurvatureLog> curvature_;  // null without --report-curvature
+  std::vector<std::unique_ptr<RunListener>> owned_;
+  std::vector<RunListener*> listeners_;
+  std::vector<std::string> names_;  // of the files
+};
+
+}  // namespace mjolnir::train
