@@ -12,6 +12,10 @@ foreach(room ${MJOLNIR_ROOMS})
   list(APPEND MJOLNIR_PUBLIC_HEADERS ${headers})
 endforeach()
 
+# <mjolnir/version.h> is the one header that is made here.
+configure_file("${PROJECT_SOURCE_DIR}/cmake/version.h.in"
+               "${MJOLNIR_INCLUDE_DIR}/mjolnir/version.h" @ONLY)
+
 set(umbrella "#pragma once\n\n")
 foreach(header ${MJOLNIR_PUBLIC_HEADERS})
   get_filename_component(folder "${header}" DIRECTORY)
@@ -23,5 +27,6 @@ foreach(header ${MJOLNIR_PUBLIC_HEADERS})
     string(APPEND umbrella "#include <mjolnir/${header}>\n")
   endif()
 endforeach()
+string(APPEND umbrella "#include <mjolnir/version.h>\n")
 file(CONFIGURE OUTPUT "${MJOLNIR_INCLUDE_DIR}/mjolnir/mjolnir.h"
      CONTENT "${umbrella}" @ONLY)

@@ -18,6 +18,7 @@ foreach(header ${MJOLNIR_PUBLIC_HEADERS})
           DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mjolnir/${folder}")
 endforeach()
 install(FILES "${MJOLNIR_INCLUDE_DIR}/mjolnir/mjolnir.h"
+              "${MJOLNIR_INCLUDE_DIR}/mjolnir/version.h"
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mjolnir")
 
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/mjolnir")
@@ -40,3 +41,7 @@ install(FILES "${PROJECT_BINARY_DIR}/mjolnir-config.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/MjolnirOpenBLAS.cmake"
         DESTINATION "${package}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/CHANGELOG.md"
+        DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+include(MjolnirPkgConfig)
+include(MjolnirPackage)

@@ -73,5 +73,19 @@ if(NOT MJOLNIR_HAVE_OPENMP)
   target_compile_options(mjolnir PRIVATE -Wno-unknown-pragmas)
 endif()
 target_compile_definitions(mjolnir PRIVATE
-  MJOLNIR_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${MJOLNIR_ASSERTS}>:XTENSOR_ENABLE_ASSERT>)
+
+# A shared library shows its public names alone: kernels/ and detail/ are
+# compiled hidden, and the map hides what belongs to the libraries below. Tests
+# and benchmarks use private names.
+get_target_property(kind mjolnir TYPE)
+if(kind STREQUAL "SHARED_LIBRARY" AND NOT MJOLNIR_TESTS AND NOT MJOLNIR_BENCH)
+  set(private_sources ${sources})
+  list(FILTER private_sources INCLUDE REGEX "/(kernels|detail)/")
+  set_property(SOURCE ${private_sources} APPEND PROPERTY
+    COMPILE_OPTIONS "-fvisibility=hidden")
+  set(map "${PROJECT_SOURCE_DIR}/cmake/mjolnir.map")
+  target_link_options(mjolnir PRIVATE "LINKER:--version-script=${map}"
+                                      "LINKER:--no-undefined")
+  set_property(TARGET mjolnir APPEND PROPERTY LINK_DEPENDS "${map}")
+endif()

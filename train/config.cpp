@@ -13,6 +13,7 @@
 #include <mjolnir/core/threads.h>
 #include <mjolnir/io/file.h>
 #include <mjolnir/io/sha256.h>
+#include <mjolnir/version.h>
 
 namespace mjolnir::train {
 
@@ -86,7 +87,7 @@ std::string config_text(const TrainOptions& options) {
   Json config;
   config["options"] = option_values(options);
   config["versions"] = {
-      {"mjolnir", MJOLNIR_VERSION},
+      {"mjolnir", library_version()},
       {"xtensor", version(XTENSOR_VERSION_MAJOR, XTENSOR_VERSION_MINOR,
                           XTENSOR_VERSION_PATCH)},
       {"xtensor-blas",

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include <mjolnir/version.h>
+
 #include "train/detail/text.h"
 
 namespace mjolnir::train {
@@ -33,7 +35,7 @@ class Flags {
   Flags(const std::string& what, const std::string& program)
       : app_(what, program) {
     app_.allow_extras();
-    app_.set_version_flag("--version", "mjolnir " MJOLNIR_VERSION);
+    app_.set_version_flag("--version", std::string("mjolnir ") + version);
     app_.get_formatter()->column_width(31);
   }
 

@@ -47,6 +47,15 @@ for kind in static shared; do
     run_consumers "$scratch/consumer-$kind-$type"
   done
 done
+# The static library by pkg-config, from the prefix that was moved.
+PKG_CONFIG_PATH=$(dirname "$(find "$scratch/moved-static" -name mjolnir.pc)")
+export PKG_CONFIG_PATH
+read -ra flags <<<"$(pkg-config --cflags --libs mjolnir)"
+mkdir "$scratch/by-pkg-config"
+quietly "$scratch/by-pkg-config/compile.log" "${CXX:-c++}" -std=c++17 \
+  "$source_dir/tests/consumers/package/"{main,other}.cpp \
+  -o "$scratch/by-pkg-config/consumer_17" "${flags[@]}"
+run_consumers "$scratch/by-pkg-config"
 # A static library brings what is below it along.
 needed=$(ldd "$scratch/consumer-static-Release/consumer_17")
 for library in openblas dnnl libz spdlog; do

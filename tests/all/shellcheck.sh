@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$1"
 mapfile -t scripts < <(find tests .ci -type f \( -name '*.sh' -o -name run \))
 # The file that others read comes in their places.
-shellcheck -x mjolnir "${scripts[@]}"
-echo "$((${#scripts[@]} + 1)) scripts"
+shellcheck -x mjolnir cmake/mjolnir.in "${scripts[@]}"
+echo "$((${#scripts[@]} + 2)) scripts"

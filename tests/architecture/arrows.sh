@@ -50,7 +50,7 @@ check() {
     esac
     target=${target%[>\"]}
     if [[ -n $target ]]; then
-      if [[ " ${sees[$room]} " != *" ${target%%/*} "* ]]; then
+      if [[ $target != version.h && " ${sees[$room]} " != *" ${target%%/*} "* ]]; then
         echo "$file: $include: $room does not see ${target%%/*}"
       elif [[ $is_public -eq 1 && $target =~ /(kernels|detail)/ ]]; then
         echo "$file: $include: a public header includes a private one"
