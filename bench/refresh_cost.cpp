@@ -20,11 +20,6 @@ struct Limits {
   double look;     // in plain steps
 };
 
-struct Seconds {
-  double refresh;  // a step with one
-  double plain;    // a step between two
-};
-
 mj::optim::ThorOptions thor_options(std::int64_t split) {
   mj::optim::ThorOptions options;
   options.learning_rate = 0.01;
@@ -34,35 +29,27 @@ mj::optim::ThorOptions thor_options(std::int64_t split) {
   return options;
 }
 
-Seconds refresh_and_plain(mj::Module& net,
-                          const mj::optim::ThorOptions& options,
-                          const mj::Batch& batch, int rounds) {
-  mj::optim::Thor thor(net, options);
-  std::vector<Kind> steps = measure(net, thor, batch, 2, rounds);
-  return {steps[0].median(), steps[1].median()};
-}
-
+// Sgd, Thor, and Thor with a rule that only looks, each on a net of its own and
+// in turn.
 void refresh_cost(Report& report, const StepSize& size, std::int64_t split,
                   const Limits& limits, int rounds) {
   mj::Generator rng(1);
   mj::models::ResNet net(resnet20(size), rng);
+  const auto thor_net = net.clone();
+  const auto looking_net = net.clone();
   const mj::Batch batch = random_batch(size, rng);
-  double sgd_step = 0.0;
-  {
-    mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
-    sgd_step = measure(net, sgd, batch, 1, rounds)[0].median();
-  }
+  mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
   mj::optim::ThorOptions options = thor_options(split);
-  const auto [refresh, plain] = refresh_and_plain(net, options, batch, rounds);
+  mj::optim::Thor thor(*thor_net, options);
   // After the first look no trace can change so much: looks alone.
   options.refresh_rule = mj::RefreshRule::trace(1e9, 0.0);
-  double look = 0.0, between = 0.0;
-  {
-    mj::optim::Thor thor(net, options);
-    std::vector<Kind> steps = measure(net, thor, batch, 2, rounds);
-    look = steps[0].median();
-    between = steps[1].median();
-  }
+  mj::optim::Thor looking(*looking_net, options);
+  std::vector<Kind> steps =
+      measure({{net, sgd, 1}, {*thor_net, thor, 2}, {*looking_net, looking, 2}},
+              batch, rounds);
+  const double sgd_step = steps[0].median();
+  const double refresh = steps[1].median(), plain = steps[2].median();
+  const double look = steps[3].median(), between = steps[4].median();
   const std::string key = "cost_w" + std::to_string(size.width) + "_split" +
                           std::to_string(split) + "_";
   const auto add = [&](const char* name, const std::string& words, double value,
@@ -87,15 +74,17 @@ void refresh_times(Report& report, const StepSize& size, int rounds) {
   mj::Generator rng(1);
   mj::models::ResNet net(resnet20(size), rng);
   const mj::Batch batch = random_batch(size, rng);
-  const Seconds s = refresh_and_plain(net, thor_options(0), batch, rounds);
+  mj::optim::Thor thor(net, thor_options(0));
+  std::vector<Kind> steps = measure({{net, thor, 2}}, batch, rounds);
+  const double refresh = steps[0].median(), plain = steps[1].median();
   report.section("ResNet-20, 32x32 images, width " +
                  std::to_string(size.width) + ", batch " +
                  std::to_string(size.batch) + ", no split, " +
                  std::to_string(mj::num_threads()) + " threads");
   const std::string key = "refresh_w" + std::to_string(size.width) + "_";
   report.add(key + "ms", "refresh of all layers (A, G, inverses)",
-             1e3 * (s.refresh - s.plain), "ms");
-  report.add(key + "plain_ms", "Thor step between refreshes", 1e3 * s.plain,
+             1e3 * (refresh - plain), "ms");
+  report.add(key + "plain_ms", "Thor step between refreshes", 1e3 * plain,
              "ms");
   report.add(key + "split_dim", "split_dim (0: no split)", 0.0, "", 0);
   report.add(key + "threads", "threads", mj::num_threads(), "", 0);

@@ -51,18 +51,29 @@ mj::Batch random_batch(const StepSize& size, mj::Generator& rng) {
   return batch;
 }
 
-std::vector<Kind> measure(mj::Module& net, mj::optim::Optimizer& optimizer,
-                          const mj::Batch& batch, int period, int rounds) {
-  std::vector<Kind> kinds(static_cast<std::size_t>(period));
-  for (int i = 0; i < period; ++i) one_step(net, optimizer, batch);
-  for (int i = 0; i < rounds * period; ++i) {
-    auto& kind = kinds[static_cast<std::size_t>(i % period)];
+std::vector<Kind> measure(const std::vector<Trained>& all,
+                          const mj::Batch& batch, int rounds) {
+  std::vector<Kind> kinds;
+  for (const Trained& one : all) {
+    for (int i = 0; i < one.period; ++i) {
+      one_step(one.net, one.optimizer, batch);
+      kinds.emplace_back();
+    }
+  }
+  const auto measure_one = [&batch](const Trained& one, Kind& kind) {
     const auto misses = mj::allocator_statistics().misses;
     const auto news = operator_new_calls();
-    kind.times.push_back(seconds([&] { one_step(net, optimizer, batch); }));
+    kind.times.push_back(
+        seconds([&] { one_step(one.net, one.optimizer, batch); }));
     kind.misses =
         std::max(kind.misses, mj::allocator_statistics().misses - misses);
     kind.news = operator_new_calls() - news;
+  };
+  for (int round = 0; round < rounds; ++round) {
+    auto kind = kinds.begin();
+    for (const Trained& one : all) {
+      for (int i = 0; i < one.period; ++i) measure_one(one, *kind++);
+    }
   }
   return kinds;
 }

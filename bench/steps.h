@@ -26,10 +26,18 @@ mjolnir::Tensor random_image(const mjolnir::Shape& shape);
 
 mjolnir::Batch random_batch(const StepSize& size, mjolnir::Generator& rng);
 
-/** Runs `period` kinds of steps in turn, one of each to warm up, and measures
- * `rounds` of each; every occurrence from the second on counts. */
-std::vector<Kind> measure(mjolnir::Module& net,
-                          mjolnir::optim::Optimizer& optimizer,
-                          const mjolnir::Batch& batch, int period, int rounds);
+/** A network that some optimizer trains, in `period` kinds of steps. */
+struct Trained {
+  mjolnir::Module& net;
+  mjolnir::optim::Optimizer& optimizer;
+  int period;
+};
+
+/** Runs the kinds of steps of all these in turn, one of each to warm up, and
+ * measures `rounds` of each, so that a machine that gets slower slows all of
+ * them; every occurrence from the second on counts. The kinds of the first
+ * come first. */
+std::vector<Kind> measure(const std::vector<Trained>& all,
+                          const mjolnir::Batch& batch, int rounds);
 
 }  // namespace bench

@@ -102,7 +102,7 @@ void training_step(Report& report, const StepSize& size, double peak,
 
   {
     mj::optim::Sgd sgd(net, {.learning_rate = 0.01, .momentum = 0.9});
-    auto sgd_steps = measure(net, sgd, batch, 1, rounds);
+    auto sgd_steps = measure({{net, sgd, 1}}, batch, rounds);
     describe("sgd", "Sgd step", sgd_steps[0]);
     report.add(key + "sgd_memory_mb", "  peak memory of the process so far",
                peak_memory(), "MB", 0);
@@ -110,7 +110,7 @@ void training_step(Report& report, const StepSize& size, double peak,
 
   mj::optim::Thor thor(net,
                        {.learning_rate = 0.01, .damping = 0.3, .frequency = 2});
-  auto thor_steps = measure(net, thor, batch, 2, rounds);
+  auto thor_steps = measure({{net, thor, 2}}, batch, rounds);
   const double refresh =
       describe("thor_refresh", "Thor step with a refresh", thor_steps[0]);
   const double plain =
