@@ -76,7 +76,7 @@ void RunFiles::tell_step(const StepRecord& record) {
 }
 
 void RunFiles::save(const FitResult& result) {
-  save_model(folder() + "/model.safetensors", model_, notes(options_, result));
+  train::save(model_, folder() + "/model.safetensors", notes(options_, result));
   if (curvature_state_ != nullptr && options_.refresh_rule != "fixed") {
     write_decisions(folder() + "/decisions.csv", *curvature_state_);
     names_.push_back("decisions.csv");

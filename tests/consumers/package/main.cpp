@@ -99,9 +99,9 @@ void train(Net& net, const mj::Tensor& images) {
 
 void save_and_load(Net& net, const std::string& folder,
                    const mj::Tensor& images, mj::Generator& rng) {
-  mj::train::save_model(folder + "/model.safetensors", net);
+  mj::train::save(net, folder + "/model.safetensors");
   Net other(rng);
-  mj::train::load_model(folder + "/model.safetensors", other);
+  mj::train::load(other, folder + "/model.safetensors");
   expect(other(images).to_vector<float>() == net(images).to_vector<float>(),
          "a model file comes back");
 }
