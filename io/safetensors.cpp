@@ -38,12 +38,22 @@ struct Source {
   std::function<void(const std::vector<detail::Span>&)> read;
 };
 
+Source source_of(const detail::InputFile& file) {
+  Source source;
+  source.size = file.size();
+  source.read = [&file](const std::vector<detail::Span>& spans) {
+    file.read(spans);
+  };
+  return source;
+}
+
 class Decoder {
  public:
   Decoder(const Source& source, const std::string& name)
       : source_(source), name_(name) {}
 
-  SafeTensors decode() {
+  // The header, checked against the size of the file.
+  Metadata header() {
     read_header();
     std::sort(header_.entries.begin(), header_.entries.end(),
               [](const HeaderEntry& a, const HeaderEntry& b) {
@@ -51,8 +61,12 @@ class Decoder {
                        std::tie(b.offsets, b.name);
               });
     check_offsets();
+    return std::move(header_.metadata);
+  }
+
+  SafeTensors decode() {
     SafeTensors out;
-    out.metadata = std::move(header_.metadata);
+    out.metadata = header();
     for (const HeaderEntry& entry : header_.entries) {
       out.tensors.emplace_back(entry.name, tensor(entry));
     }
@@ -314,14 +328,19 @@ SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name) {
 SafeTensors read_safetensors(const std::string& path) {
   const detail::InputFile file(path);
   if (!file.regular()) return decode_safetensors(read_file(path), path);
-  Source source;
-  source.size = file.size();
-  source.read = [&file](const std::vector<detail::Span>& spans) {
-    file.read(spans);
-  };
+  const Source source = source_of(file);
   SafeTensors out = Decoder(source, path).decode();
   file.expect_unchanged();
   return out;
+}
+
+Metadata read_safetensors_metadata(const std::string& path) {
+  const detail::InputFile file(path);
+  if (!file.regular()) return read_safetensors(path).metadata;
+  const Source source = source_of(file);
+  Metadata metadata = Decoder(source, path).header();
+  file.expect_unchanged();
+  return metadata;
 }
 
 void write_safetensors(const std::string& path, const NamedTensors& tensors,
