@@ -192,13 +192,10 @@ std::vector<StateDifference> Module::load_matching_state(
   for (const StateDifference& difference : differences)
     left_alone.insert(difference.name);
   const std::map<std::string, Tensor> given(state.begin(), state.end());
-  // All memory is taken before the first element changes.
-  const NoGrad guard;
-  std::vector<std::pair<Tensor, Tensor>> copies;
-  for (const auto& [name, tensor] : this->state())
-    if (left_alone.count(name) == 0)
-      copies.emplace_back(tensor, given.at(name).to(tensor.layout()));
-  for (const auto& [tensor, value] : copies) tensor.copy_from(value);
+  const std::vector<NamedTensor> own = this->state();
+  // From here on nothing takes memory, so nothing can fail half-way.
+  for (const auto& [name, tensor] : own)
+    if (left_alone.count(name) == 0) tensor.copy_from(given.at(name));
   return differences;
 }
 
