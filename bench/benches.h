@@ -50,4 +50,8 @@ void refresh_costs(Report& report, int rounds);
  * medians of `rounds` of each. */
 void refresh_times(Report& report, const StepSize& size, int rounds);
 
+/** Times the loading of a ResNet-18 of that width against a plain read of its
+ * file; best of `rounds`. Width 96 makes 100 MB. */
+void io_figures(Report& report, std::int64_t width, int rounds);
+
 }  // namespace bench

@@ -38,6 +38,7 @@ write_basic_package_version_file(
   COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/mjolnir-config.cmake"
               "${PROJECT_BINARY_DIR}/mjolnir-config-version.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindLibZip.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/MjolnirOpenBLAS.cmake"
         DESTINATION "${package}")

@@ -10,6 +10,7 @@
 
 #include <mjolnir/core/autograd.h>
 
+#include "core/detail/axes.h"
 #include "core/detail/dispatch.h"
 #include "core/detail/parallel.h"
 #include "core/detail/tensor_impl.h"
@@ -224,11 +225,28 @@ void Tensor::copy_from(const Tensor& source) const {
     throw ValueError("[copy_from] expected " + std::string(name_of(dtype())) +
                      ", got " + name_of(source.dtype()));
   }
-  const NoGrad guard;
-  const Tensor same = source.to(layout());
+  const auto bytes = numel() * static_cast<std::int64_t>(size_of(dtype()));
+  if (shares_buffer_with(source)) {
+    const NoGrad guard;
+    const Tensor same = source.to(layout());
+    impl_->storage->changed();
+    std::memmove(impl_->data(), same.impl_->data(),
+                 static_cast<std::size_t>(bytes));
+    return;
+  }
   impl_->storage->changed();
-  std::memmove(impl_->data(), same.impl_->data(),
-               static_cast<std::size_t>(numel()) * size_of(dtype()));
+  if (source.layout() != layout() && detail::layout_matters(shape())) {
+    reorder(*source.impl_, *impl_);
+    detail::count_layout_conversion();
+    return;
+  }
+  char* to = static_cast<char*>(impl_->data());
+  const char* from = static_cast<const char*>(source.impl_->data());
+  parallel_for(bytes, std::int64_t{1} << 20,
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::memcpy(to + begin, from + begin,
+                             static_cast<std::size_t>(end - begin));
+               });
 }
 
 void Tensor::fill(double value) const {

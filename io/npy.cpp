@@ -104,6 +104,28 @@ std::string descr_of(DType dtype) {
   return "|u1";
 }
 
+// All that comes before the elements.
+std::string preamble(const Tensor& tensor, const std::string& name) {
+  if (!tensor.defined()) {
+    throw ValueError("[npy] cannot write an undefined tensor to '" + name +
+                     "'");
+  }
+  std::string header = "{'descr': '" + descr_of(tensor.dtype()) +
+                       "', 'fortran_order': False, 'shape': (";
+  for (std::size_t i = 0; i < tensor.rank(); ++i) {
+    header += (i == 0 ? "" : ", ") + std::to_string(tensor.shape()[i]);
+  }
+  header += tensor.rank() == 1 ? ",), }" : "), }";
+  // Magic, version and length take 10 bytes; the data start 64-aligned.
+  header.append(63 - (10 + header.size()) % 64, ' ');
+  header += '\n';
+  const auto length = static_cast<std::uint16_t>(header.size());
+  std::string start(std::begin(magic), std::end(magic));
+  start +=
+      {1, 0, static_cast<char>(length & 255), static_cast<char>(length >> 8)};
+  return start + header;
+}
+
 }  // namespace
 
 Tensor decode_npy(const Bytes& bytes, const std::string& name) {
@@ -153,29 +175,18 @@ Tensor read_npy(const std::string& path) {
 }
 
 void write_npy(const std::string& path, const Tensor& tensor) {
-  if (!tensor.defined()) {
-    throw ValueError("[npy] cannot write an undefined tensor to '" + path +
-                     "'");
-  }
-  std::string header = "{'descr': '" + descr_of(tensor.dtype()) +
-                       "', 'fortran_order': False, 'shape': (";
-  for (std::size_t i = 0; i < tensor.rank(); ++i) {
-    header += (i == 0 ? "" : ", ") + std::to_string(tensor.shape()[i]);
-  }
-  header += tensor.rank() == 1 ? ",), }" : "), }";
-  // Magic, version and length take 10 bytes; the data start 64-aligned.
-  header.append(63 - (10 + header.size()) % 64, ' ');
-  header += '\n';
-
+  const std::string start = preamble(tensor, path);
   AtomicFile file(path);
-  file.write(magic, sizeof magic);
-  const auto length = static_cast<std::uint16_t>(header.size());
-  const std::uint8_t prelude[] = {1, 0, static_cast<std::uint8_t>(length & 255),
-                                  static_cast<std::uint8_t>(length >> 8)};
-  file.write(prelude, sizeof prelude);
-  file.write(header);
+  file.write(start);
   detail::write_elements(file, tensor);
   file.commit();
+}
+
+Bytes encode_npy(const Tensor& tensor, const std::string& name) {
+  const std::string start = preamble(tensor, name);
+  Bytes bytes(start.begin(), start.end());
+  detail::append_elements(bytes, tensor);
+  return bytes;
 }
 
 }  // namespace mjolnir::io

@@ -23,4 +23,7 @@ Tensor decode_npy(const Bytes& bytes, const std::string& name);
  * file as a whole. Throws IoError, or ValueError for an undefined tensor. */
 void write_npy(const std::string& path, const Tensor& tensor);
 
+/** The same bytes in memory; `name` is for the messages. */
+Bytes encode_npy(const Tensor& tensor, const std::string& name);
+
 }  // namespace mjolnir::io

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "core/detail/dispatch.h"
+#include "io/detail/input_file.h"
 #include "io/detail/little_endian.h"
 #include "io/detail/safetensors_header.h"
 
@@ -29,12 +32,28 @@ constexpr FileType file_types[] = {
     {"F32", 4, DType::F32}, {"F64", 8, DType::F64}, {"I64", 8, DType::I64},
     {"U8", 1, DType::U8},   {"I32", 4, DType::I64}, {"BOOL", 1, DType::U8}};
 
+// Where the bytes of a file come from: `read` fills many pieces at once.
+struct Source {
+  std::uint64_t size = 0;
+  std::function<void(const std::vector<detail::Span>&)> read;
+};
+
+Source source_of(const detail::InputFile& file) {
+  Source source;
+  source.size = file.size();
+  source.read = [&file](const std::vector<detail::Span>& spans) {
+    file.read(spans);
+  };
+  return source;
+}
+
 class Decoder {
  public:
-  Decoder(const Bytes& bytes, const std::string& name)
-      : bytes_(bytes), name_(name) {}
+  Decoder(const Source& source, const std::string& name)
+      : source_(source), name_(name) {}
 
-  SafeTensors decode() {
+  // The header, checked against the size of the file.
+  Metadata header() {
     read_header();
     std::sort(header_.entries.begin(), header_.entries.end(),
               [](const HeaderEntry& a, const HeaderEntry& b) {
@@ -42,43 +61,61 @@ class Decoder {
                        std::tie(b.offsets, b.name);
               });
     check_offsets();
+    return std::move(header_.metadata);
+  }
+
+  SafeTensors decode() {
     SafeTensors out;
-    out.metadata = std::move(header_.metadata);
+    out.metadata = header();
     for (const HeaderEntry& entry : header_.entries) {
       out.tensors.emplace_back(entry.name, tensor(entry));
     }
+    source_.read(spans_);
+    for (const Narrow& narrow : narrow_) narrow.widen();
     return out;
   }
 
  private:
+  // 32-bit integers, and the tensor that they become.
+  struct Narrow {
+    std::vector<std::int32_t> values;
+    Tensor target;
+
+    void widen() const {
+      std::copy(values.begin(), values.end(),
+                target.mutable_data<std::int64_t>());
+    }
+  };
+
   [[noreturn]] void fail(const std::string& reason) const {
     throw IoError("[safetensors] '" + name_ + "' " + reason);
   }
 
   void read_header() {
-    if (bytes_.size() < 8) {
-      fail("has " + std::to_string(bytes_.size()) +
+    if (source_.size < 8) {
+      fail("has " + std::to_string(source_.size) +
            " bytes, too few for a header");
     }
-    const auto length = detail::load<std::uint64_t>(bytes_.data());
+    std::uint64_t length = 0;
+    source_.read({{0, &length, sizeof length}});
     if (length > max_header) {
       fail("has a header of " + std::to_string(length) +
            " bytes, more than the format allows (" +
            std::to_string(max_header) + ")");
     }
-    if (length > bytes_.size() - 8) {
+    if (length > source_.size - 8) {
       fail("is truncated: its header should have " + std::to_string(length) +
-           " bytes, the file has " + std::to_string(bytes_.size() - 8) +
+           " bytes, the file has " + std::to_string(source_.size - 8) +
            " more");
     }
-    const char* json = reinterpret_cast<const char*>(bytes_.data()) + 8;
+    std::string json(static_cast<std::size_t>(length), '\0');
+    source_.read({{8, json.data(), json.size()}});
     if (length == 0 || json[0] != '{') {
       fail("has a header that does not start with '{'");
     }
-    header_ =
-        detail::parse_header(json, static_cast<std::size_t>(length), name_);
-    data_ = bytes_.data() + 8 + length;
-    data_size_ = bytes_.size() - 8 - length;
+    header_ = detail::parse_header(json.data(), json.size(), name_);
+    data_ = 8 + length;
+    data_size_ = source_.size - data_;
   }
 
   // The tensors, in order of their offsets, tile the data.
@@ -106,7 +143,8 @@ class Decoder {
     }
   }
 
-  Tensor tensor(const HeaderEntry& e) const {
+  // A tensor of that shape, and a note where its elements are.
+  Tensor tensor(const HeaderEntry& e) {
     const std::string what = "tensor '" + e.name + "'";
     const FileType* type =
         std::find_if(std::begin(file_types), std::end(file_types),
@@ -125,18 +163,19 @@ class Decoder {
     TensorOptions options;
     options.dtype = type->dtype;
     const Tensor out = Tensor::empty(shape, options);
-    const std::uint8_t* from = data_ + e.offsets[0];
+    if (held == 0) return out;
+    detail::Span span{data_ + e.offsets[0], nullptr,
+                      static_cast<std::size_t>(held)};
     if (type->bytes != size_of(type->dtype)) {
-      std::int64_t* to = out.mutable_data<std::int64_t>();
-      for (std::uint64_t i = 0; i < numel; ++i) {
-        to[i] = detail::load<std::int32_t>(from + 4 * i);
-      }
-    } else if (held > 0) {
+      narrow_.push_back(
+          {std::vector<std::int32_t>(static_cast<std::size_t>(numel)), out});
+      span.to = narrow_.back().values.data();
+    } else {
       dispatch_any(type->dtype, [&](auto tag) {
-        std::memcpy(out.mutable_data<decltype(tag)>(), from,
-                    static_cast<std::size_t>(held));
+        span.to = out.mutable_data<decltype(tag)>();
       });
     }
+    spans_.push_back(span);
     return out;
   }
 
@@ -157,11 +196,13 @@ class Decoder {
     }
   }
 
-  const Bytes& bytes_;
+  const Source& source_;
   const std::string& name_;
   Header header_;
-  const std::uint8_t* data_ = nullptr;
+  std::uint64_t data_ = 0;  // where they begin in the file
   std::uint64_t data_size_ = 0;
+  std::vector<detail::Span> spans_;
+  std::deque<Narrow> narrow_;
 };
 
 const char* file_name_of(DType dtype) {
@@ -274,11 +315,32 @@ std::string header_of(const Order& order, const Metadata& metadata) {
 }  // namespace
 
 SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name) {
-  return Decoder(bytes, name).decode();
+  Source source;
+  source.size = bytes.size();
+  source.read = [&bytes](const std::vector<detail::Span>& spans) {
+    for (const detail::Span& span : spans) {
+      std::memcpy(span.to, bytes.data() + span.at, span.size);
+    }
+  };
+  return Decoder(source, name).decode();
 }
 
 SafeTensors read_safetensors(const std::string& path) {
-  return decode_safetensors(read_file(path), path);
+  const detail::InputFile file(path);
+  if (!file.regular()) return decode_safetensors(read_file(path), path);
+  const Source source = source_of(file);
+  SafeTensors out = Decoder(source, path).decode();
+  file.expect_unchanged();
+  return out;
+}
+
+Metadata read_safetensors_metadata(const std::string& path) {
+  const detail::InputFile file(path);
+  if (!file.regular()) return read_safetensors(path).metadata;
+  const Source source = source_of(file);
+  Metadata metadata = Decoder(source, path).header();
+  file.expect_unchanged();
+  return metadata;
 }
 
 void write_safetensors(const std::string& path, const NamedTensors& tensors,

@@ -2,15 +2,13 @@
 
 #include <map>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/io/file.h>
+#include <mjolnir/io/named_tensors.h>
 
 namespace mjolnir::io {
 
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using Metadata = std::map<std::string, std::string>;
 
 /** Content of a safetensors file. */
@@ -28,7 +26,11 @@ struct SafeTensors {
  */
 SafeTensors read_safetensors(const std::string& path);
 
-/** The same from memory; `name` is for the messages. */
+/** The metadata alone, without reading a tensor. Throws as
+ * read_safetensors(). */
+Metadata read_safetensors_metadata(const std::string& path);
+
+/** read_safetensors() from memory; `name` is for the messages. */
 SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name);
 
 /**

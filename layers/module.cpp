@@ -143,42 +143,60 @@ void Module::visit_tensors(
       for (auto& [name, tensor] : *own) visit(join(path, name), *tensor);
 }
 
-void Module::load_state(const std::vector<NamedTensor>& state) const {
+std::vector<StateDifference> Module::state_differences(
+    const std::vector<NamedTensor>& state) const {
+  using Kind = StateDifference::Kind;
+  std::vector<StateDifference> differences;
+  const auto differ = [&differences](const std::string& name, Kind kind,
+                                     const std::string& expected = "",
+                                     const std::string& got = "") {
+    differences.push_back({name, kind, expected, got});
+  };
   std::map<std::string, Tensor> given;
-  std::string problems;
   for (const auto& [name, tensor] : state)
-    if (!given.emplace(name, tensor).second)
-      problems += "\n  " + name + ": given twice";
-  const std::vector<NamedTensor> own = this->state();
-  for (const auto& [name, tensor] : own) {
+    if (!given.emplace(name, tensor).second) differ(name, Kind::Twice);
+  for (const auto& [name, tensor] : this->state()) {
     const auto found = given.find(name);
     if (found == given.end()) {
-      problems += "\n  " + name + ": missing";
+      differ(name, Kind::Missing);
       continue;
     }
-    const Tensor& value = found->second;
-    if (!value.defined())
-      problems += "\n  " + name + ": undefined";
-    else if (value.shape() != tensor.shape())
-      problems += "\n  " + name + ": expected shape " + tensor.shape().str() +
-                  ", got " + value.shape().str();
-    else if (value.dtype() != tensor.dtype())
-      problems += std::string("\n  ") + name + ": expected dtype " +
-                  name_of(tensor.dtype()) + ", got " + name_of(value.dtype());
+    const Tensor value = found->second;
     given.erase(found);
+    if (!value.defined())
+      differ(name, Kind::Undefined);
+    else if (value.shape() != tensor.shape())
+      differ(name, Kind::Shape, tensor.shape().str(), value.shape().str());
+    else if (value.dtype() != tensor.dtype())
+      differ(name, Kind::DType, name_of(tensor.dtype()),
+             name_of(value.dtype()));
   }
-  for (const auto& left : given) {
-    bool twice = false;
-    for (const auto& [name, tensor] : own) twice |= name == left.first;
-    if (!twice) problems += "\n  " + left.first + ": not in this module";
-  }
-  if (!problems.empty())
+  for (const auto& left : given) differ(left.first, Kind::Extra);
+  return differences;
+}
+
+void Module::load_state(const std::vector<NamedTensor>& state) const {
+  const std::vector<StateDifference> differences = state_differences(state);
+  if (!differences.empty())
     throw ValueError("[" + class_name(*this) +
                      "] load_state: nothing was changed, the state does not "
                      "fit:" +
-                     problems);
-  std::map<std::string, Tensor> values(state.begin(), state.end());
-  for (const auto& [name, tensor] : own) tensor.copy_from(values.at(name));
+                     mjolnir::str(differences));
+  load_matching_state(state);
+}
+
+std::vector<StateDifference> Module::load_matching_state(
+    const std::vector<NamedTensor>& state) const {
+  std::vector<StateDifference> differences = state_differences(state);
+  std::set<std::string> left_alone;
+  for (const StateDifference& difference : differences)
+    left_alone.insert(difference.name);
+  const std::map<std::string, Tensor> given(state.begin(), state.end());
+  const std::vector<NamedTensor> own = this->state();
+  // From here on nothing takes memory, so nothing can fail half-way.
+  for (const auto& [name, tensor] : own)
+    if (left_alone.count(name) == 0) tensor.copy_from(given.at(name));
+  return differences;
 }
 
 std::int64_t Module::parameter_count() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <mjolnir/core/tensor.h>
+#include <mjolnir/layers/state.h>
 
 namespace mjolnir {
 
@@ -60,9 +61,17 @@ class Module {
    * itself). */
   std::vector<std::pair<std::string, Module*>> named_modules();
   std::vector<std::pair<std::string, const Module*>> named_modules() const;
+  /** Every way in which another module's state does not fit this one: what is
+   * given twice, then missing or different in state() order, then extra. */
+  std::vector<StateDifference> state_differences(
+      const std::vector<NamedTensor>& state) const;
   /** Copies values by name from another module's state. Throws ValueError
-   * that lists every missing, extra or differing name. */
+   * that lists all state_differences(), and has changed nothing then. */
   void load_state(const std::vector<NamedTensor>& state) const;
+  /** The same for every name that is there once, with this module's shape and
+   * dtype; the others stay as they are. Returns state_differences(). */
+  std::vector<StateDifference> load_matching_state(
+      const std::vector<NamedTensor>& state) const;
 
   /** Number of trainable elements (frozen ones not counted). */
   std::int64_t parameter_count() const;

@@ -1,12 +1,9 @@
 #include "train/options.h"
 
-#include <CLI/CLI.hpp>
-#include <functional>
 #include <limits>
 #include <utility>
 
-#include <mjolnir/version.h>
-
+#include "train/detail/flags.h"
 #include "train/detail/text.h"
 
 namespace mjolnir::train {
@@ -17,9 +14,6 @@ const std::vector<std::string> data_names = {
     "fashion-mnist", "mnist", "cifar10", "cifar100", "synthetic"};
 const std::vector<std::string> augment_names = {
     "auto", "none", "crop", "flip", "crop-flip", "crop-flip-cutout"};
-const std::vector<std::string> model_names = {
-    "resnet8",   "resnet20", "resnet32", "resnet44", "resnet56",
-    "resnet110", "resnet18", "lenet5",   "mlp"};
 const std::vector<std::string> optimizer_names = {"thor", "sgd", "adamw"};
 const std::vector<std::string> schedule_names = {"constant", "cosine", "linear",
                                                  "step", "thor"};
@@ -27,184 +21,9 @@ const std::vector<std::string> statistics_names = {"per-sample",
                                                    "mindspore-gpu"};
 const std::vector<std::string> rule_names = {"fixed", "thor", "thor-stop",
                                              "thor-nt"};
+using detail::Flags;
+
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-// The parser and the values of one command line: each method declares a flag.
-class Flags {
- public:
-  Flags(const std::string& what, const std::string& program)
-      : app_(what, program) {
-    app_.allow_extras();
-    app_.set_version_flag("--version", std::string("mjolnir ") + version);
-    app_.get_formatter()->column_width(31);
-  }
-
-  void group(const std::string& name) { group_ = name; }
-
-  void text(const std::string& flag, std::string& target,
-            const std::string& type, const std::string& help) {
-    declare(flag, type, target, help,
-            [&target](const std::string& given) { target = given; });
-  }
-
-  void choice(const std::string& flag, std::string& target,
-              const std::vector<std::string>& allowed, const std::string& help,
-              const std::string& note = "") {
-    declare(flag, "NAME", target,
-            help + ":\n" + wrapped(allowed) + (note.empty() ? "" : "\n" + note),
-            [flag, &target, allowed](const std::string& given) {
-              for (const std::string& name : allowed) {
-                if (name == given) {
-                  target = given;
-                  return;
-                }
-              }
-              const std::string near = detail::nearest(given, allowed);
-              throw UsageError(
-                  flag + ": no such value '" + given +
-                  "'; allowed: " + detail::join(allowed) +
-                  (near.empty() ? "" : "; did you mean '" + near + "'?"));
-            });
-  }
-
-  template <class Target>  // std::int64_t or an optional one
-  void integer(const std::string& flag, Target& target, std::int64_t low,
-               std::int64_t high, const std::string& standard,
-               const std::string& help) {
-    declare(flag, "N", standard, help, [=, &target](const std::string& given) {
-      const auto value = detail::to_integer(given);
-      if (!value || *value < low || *value > high) {
-        throw UsageError(flag + ": expected an integer from " +
-                         std::to_string(low) + " to " + std::to_string(high) +
-                         ", got '" + given + "'");
-      }
-      target = *value;
-    });
-  }
-
-  /** A number in [low, high], or in [low, high) if `open`. */
-  template <class Target>  // double or an optional one
-  void number(const std::string& flag, Target& target, double low, double high,
-              bool open, const std::string& standard, const std::string& help) {
-    declare(flag, "X", standard, help, [=, &target](const std::string& given) {
-      const auto value = detail::to_double(given);
-      const bool fits =
-          value && *value >= low && (open ? *value < high : *value <= high);
-      if (!fits) {
-        const bool bounded = high != infinity;
-        const std::string upper =
-            bounded ? (open ? " to below " : " to ") + detail::shortest(high)
-                    : " or more";
-        throw UsageError(flag + ": expected a " + (bounded ? "" : "finite ") +
-                         "number, " + detail::shortest(low) + upper +
-                         ", got '" + given + "'");
-      }
-      target = *value;
-    });
-  }
-
-  void flag(const std::string& flag, bool& target, const std::string& help) {
-    names_.push_back(flag);
-    app_.add_flag(flag, target, with_default(help, "off"))->group(group_);
-  }
-
-  /** True if the flag was given. */
-  bool given(const std::string& flag) const { return app_.count(flag) > 0; }
-
-  /** The text of --help or --version, "" if neither was asked for. */
-  std::string parse(int argc, const char* const* argv) {
-    try {
-      app_.parse(argc, argv);
-    } catch (const CLI::CallForHelp&) {
-      return without_double_blanks(app_.help());
-    } catch (const CLI::CallForVersion& version) {
-      return std::string(version.what()) + "\n";
-    } catch (const CLI::ArgumentMismatch& error) {
-      throw UsageError(flag_in(error) + ": needs a value after it");
-    } catch (const CLI::ConversionError&) {
-      throw UsageError("--nesterov: takes no value; leave it away for off");
-    } catch (const CLI::ParseError& error) {
-      throw UsageError(error.what());
-    }
-    refuse_extras();
-    return "";
-  }
-
- private:
-  void declare(const std::string& flag, const std::string& type,
-               const std::string& standard, const std::string& help,
-               std::function<void(const std::string&)> set) {
-    names_.push_back(flag);
-    app_.add_option_function<std::string>(flag, std::move(set),
-                                          with_default(help, standard))
-        ->type_name(type)
-        ->take_last()
-        ->group(group_);
-  }
-
-  // "... [default: 8]", on a line of its own where the last one is full.
-  static std::string with_default(const std::string& help,
-                                  const std::string& standard) {
-    if (standard.empty()) {
-      return help;
-    }
-    const std::string note = "[default: " + standard + "]";
-    const std::size_t last = help.size() - (help.rfind('\n') + 1);
-    return help + (last + note.size() + 1 > help_columns ? "\n" : " ") + note;
-  }
-
-  // CLI11 leaves two empty lines between groups.
-  static std::string without_double_blanks(std::string text) {
-    for (std::size_t at = 0;
-         (at = text.find("\n\n\n", at)) != std::string::npos;) {
-      text.erase(at, 1);
-    }
-    return text;
-  }
-
-  // The flag that an error of the parser is about.
-  static std::string flag_in(const CLI::ParseError& error) {
-    const std::string text = error.what();
-    return text.substr(0, text.find(':'));
-  }
-
-  void refuse_extras() const {
-    const std::vector<std::string> extras = app_.remaining();
-    if (extras.empty()) {
-      return;
-    }
-    const std::string word = extras[0].substr(0, extras[0].find('='));
-    if (word.empty() || word[0] != '-') {
-      throw UsageError("'" + word + "': unexpected (flags begin with --; " +
-                       "--help lists them)");
-    }
-    const std::string near = detail::nearest(word, names_);
-    throw UsageError(word + ": no such flag" +
-                     (near.empty() ? "" : "; did you mean '" + near + "'?") +
-                     " (--help lists all)");
-  }
-
-  static std::string wrapped(const std::vector<std::string>& words) {
-    std::string text;
-    std::size_t column = 0;
-    for (const std::string& word : words) {
-      const bool last = &word == &words.back();
-      const bool full = column + word.size() + 2 > help_columns;
-      if (column > 0) {
-        text += full ? "\n" : " ";
-      }
-      text += word + (last ? "" : ",");
-      column = (full ? 0 : column + 1) + word.size() + 1;
-    }
-    return text;
-  }
-
-  static constexpr std::size_t help_columns = 48;
-
-  CLI::App app_;
-  std::string group_;
-  std::vector<std::string> names_ = {"--help", "--version"};
-};
 
 // The learning rate and damping that docs/defaults.md found for a model.
 struct Tuned {
@@ -224,7 +43,7 @@ Tuned tuned(const TrainOptions& o) {
 
 void declare_model(Flags& flags, TrainOptions& o) {
   flags.group("Model");
-  flags.choice("--model", o.model, model_names, "Network to train");
+  flags.choice("--model", o.model, model_names(), "Network to train");
   flags.integer("--width", o.width, 1, 4096, "",
                 "Channels of its first stage (default: resnet 16,\n"
                 "resnet18 64, lenet5 6); hidden units of the mlp\n"
@@ -345,6 +164,13 @@ std::vector<std::string> idle_flags(const Flags& flags, const TrainOptions& o) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& model_names() {
+  static const std::vector<std::string> names = {
+      "resnet8",   "resnet20", "resnet32", "resnet44", "resnet56",
+      "resnet110", "resnet18", "lenet5",   "mlp"};
+  return names;
+}
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
   CommandLine line;

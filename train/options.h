@@ -73,6 +73,9 @@ CommandLine parse_command_line(int argc, const char* const* argv);
  * batch and the split. Throws like parse_command_line(). */
 CommandLine parse_explain_command_line(int argc, const char* const* argv);
 
+/** The values that --model takes. */
+const std::vector<std::string>& model_names();
+
 /** The options with every empty optional filled in and `augment` decided. */
 TrainOptions resolved(TrainOptions options);
 

@@ -13,9 +13,11 @@ namespace mjolnir::train {
 
 namespace {
 
-// What model.safetensors says about itself; the parameters are those of the
-// best epoch, or else of the last step.
+// What model.safetensors says about itself: which network it is, of which run,
+// and that the parameters are those of the best epoch, or else of the last
+// step.
 std::map<std::string, std::string> notes(const TrainOptions& options,
+                                         const ClassifierInfo& classifier,
                                          const FitResult& result) {
   std::int64_t epoch = static_cast<std::int64_t>(result.epochs.size());
   std::int64_t step = result.run_steps;
@@ -23,10 +25,12 @@ std::map<std::string, std::string> notes(const TrainOptions& options,
     epoch = result.best_epoch;
     step = result.epochs[static_cast<std::size_t>(epoch - 1)].run_step;
   }
-  return {{"epoch", std::to_string(epoch)},
-          {"step", std::to_string(step)},
-          {"seed", std::to_string(options.seed)},
-          {"config", config_hash(options)}};
+  std::map<std::string, std::string> all = classifier_notes(classifier);
+  all["epoch"] = std::to_string(epoch);
+  all["step"] = std::to_string(step);
+  all["seed"] = std::to_string(options.seed);
+  all["config"] = config_hash(options);
+  return all;
 }
 
 TrainOptions with_folder(TrainOptions options) {
@@ -39,6 +43,7 @@ TrainOptions with_folder(TrainOptions options) {
 RunFiles::RunFiles(const TrainOptions& options, Module& model,
                    optim::Optimizer& optimizer, const JobData& data)
     : options_(with_folder(options)),
+      classifier_(classifier_info(options, data.train)),
       model_(model),
       curvature_state_(dynamic_cast<const CurvatureState*>(&optimizer)),
       curvature_(make_curvature_log(options, model, optimizer, data.train)),
@@ -76,7 +81,8 @@ void RunFiles::tell_step(const StepRecord& record) {
 }
 
 void RunFiles::save(const FitResult& result) {
-  save_model(folder() + "/model.safetensors", model_, notes(options_, result));
+  train::save(model_, folder() + "/model.safetensors",
+              notes(options_, classifier_, result));
   if (curvature_state_ != nullptr && options_.refresh_rule != "fixed") {
     write_decisions(folder() + "/decisions.csv", *curvature_state_);
     names_.push_back("decisions.csv");

@@ -7,6 +7,7 @@
 
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/optimizer.h>
+#include <mjolnir/train/classifier.h>
 #include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/job.h>
@@ -55,6 +56,7 @@ class RunFiles {
   void tell_step(const StepRecord& record);
 
   TrainOptions options_;
+  ClassifierInfo classifier_;
   Module& model_;
   const CurvatureState* curvature_state_;    // null for a first-order optimizer
   std::unique_ptr<CurvatureLog> curvature_;  // null without --report-curvature

@@ -38,4 +38,14 @@ inline void write_elements(AtomicFile& file, const Tensor& tensor) {
   });
 }
 
+/** The same, at the end of bytes in memory. */
+inline void append_elements(Bytes& bytes, const Tensor& tensor) {
+  dispatch_any(tensor.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const std::vector<T> elements = tensor.to_vector<T>();
+    const auto* from = reinterpret_cast<const std::uint8_t*>(elements.data());
+    bytes.insert(bytes.end(), from, from + elements.size() * sizeof(T));
+  });
+}
+
 }  // namespace mjolnir::io::detail

@@ -61,3 +61,13 @@ between refresh_w4_threads 1 1024
 grep -qE ' ratio +[0-9.]+ (PASS|over) \(at most 2.5\)$' "$scratch/printed" ||
   fail "the ratio of the headers has no verdict"
 grep -q '"at_most": 2.5' "$scratch/figures.json" || fail "no limit in the file"
+
+# Loading a small model: the figures are there (its time is no test's business).
+"$2/bench/mjolnir_bench" --only io --width 2 --batch 1 --rounds 2 \
+  --json "$scratch/figures.json" >"$scratch/printed"
+sed -nE 's/^  "([a-z0-9_]+)": ([-+0-9.e]+),?$/\1 \2/p' "$scratch/figures.json" \
+  >"$scratch/figures"
+between io_megabytes 0.03 5
+for name in plain_ms read_ms load_ms read_ratio load_ratio; do
+  between "io_$name" 0.00001 100000
+done

@@ -206,6 +206,32 @@ TEST(Tensor, CopyFromChecks) {
   EXPECT_EQ(b.layout(), Layout::ChannelsLast);
 }
 
+// Large enough for several threads, in each pair of memory orders.
+TEST(Tensor, CopyFromCopiesEveryElementOnce) {
+  const Shape shape = {5, 3, 211, 257};
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < shape.numel(); ++i) {
+    values.push_back(static_cast<float>(i));
+  }
+  const Tensor rows = Tensor::from(values, shape);
+  for (const Layout from : {Layout::RowMajor, Layout::ChannelsLast}) {
+    for (const Layout to : {Layout::RowMajor, Layout::ChannelsLast}) {
+      const Tensor y = Tensor::zeros(shape, {DType::F32, to});
+      const std::uint64_t before = y.version();
+      y.copy_from(rows.to(from));
+      EXPECT_EQ(y.version(), before + 1);
+      EXPECT_EQ(y.layout(), to);
+      EXPECT_EQ(y.to_vector<float>(), values);
+    }
+  }
+}
+
+TEST(Tensor, CopyFromAnOverlappingSliceOfTheSameBuffer) {
+  const Tensor base = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {6});
+  slice(base, 0, 1, 5).copy_from(slice(base, 0, 0, 4));
+  EXPECT_EQ(base.to_vector<float>(), (std::vector<float>{1, 1, 2, 3, 4, 6}));
+}
+
 TEST(Tensor, EveryWriteCounts) {
   const Tensor x = Tensor::zeros({2});
   const std::uint64_t start = x.version();

@@ -189,6 +189,26 @@ TEST(Module, LoadStateListsEveryDifferenceAndChangesNothing) {
               HasSubstr("own: given twice"));
 }
 
+TEST(Module, LoadMatchingStateCopiesWhatFits) {
+  Tree tree;
+  const std::vector<NamedTensor> state{
+      {"own", Tensor::full({5}, 8)},
+      {"a.scale", Tensor::full({3, 2}, 8)},
+      {"b.scale", Tensor::full({2, 3}, 9)},
+      {"b.scale", Tensor::full({2, 3}, 10)},
+      {"a.count", Tensor()},
+  };
+  const std::vector<float> scale = tree.b.scale.to_vector<float>();
+  const std::string list = str(tree.load_matching_state(state));
+  EXPECT_EQ(list,
+            "\n  b.scale: given twice"
+            "\n  a.scale: expected shape (2,3), got (3,2)"
+            "\n  a.count: undefined"
+            "\n  b.count: missing");
+  EXPECT_EQ(tree.own.to_vector<float>(), std::vector<float>(5, 8.0f));
+  EXPECT_EQ(tree.b.scale.to_vector<float>(), scale);
+}
+
 TEST(Module, LoadStateCopiesValuesByName) {
   Tree tree;
   Tree other;

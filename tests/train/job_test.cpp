@@ -1,15 +1,10 @@
 #include "train/job.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <mjolnir/core/error.h>
-#include <mjolnir/core/ops.h>
 #include <mjolnir/curvature/state.h>
 #include <mjolnir/optim/sgd.h>
-#include <mjolnir/train/model_file.h>
-#include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,8 +12,6 @@
 
 namespace mjolnir::train {
 namespace {
-
-using testing::HasSubstr;
 
 TrainOptions synthetic() {
   TrainOptions o;
@@ -184,101 +177,6 @@ TEST(Job, AugmentationIsWhatTheFlagSays) {
   EXPECT_EQ(training_batches(o).augment.crop_padding, 0);
   EXPECT_FALSE(evaluation_batches(o).shuffle);
   EXPECT_EQ(evaluation_batches(o).augment.crop_padding, 0);
-}
-
-TEST(ModelFile, ComesBackIntoAnotherModel) {
-  const data::Dataset data = load_data(resolved(synthetic())).train;
-  TrainOptions o = synthetic();
-  o.model = "resnet8";
-  o.width = 3;
-  Generator rng(1);
-  const auto saved = make_model(resolved(o), data, rng);
-  const auto loaded = make_model(resolved(o), data, rng);
-  (*saved)(Tensor::ones({2, 1, 28, 28}));  // moves the running statistics
-  const TemporaryFolder folder;
-  const std::string path = folder.path() + "/model.safetensors";
-  save_model(path, *saved);
-  load_model(path, *loaded);
-  const auto a = saved->state();
-  const auto b = loaded->state();
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].first, b[i].first);
-    if (a[i].second.dtype() == DType::F32) {
-      EXPECT_EQ(a[i].second.to_vector<float>(), b[i].second.to_vector<float>())
-          << a[i].first;
-    }
-  }
-}
-
-TEST(ModelFile, AnotherModelIsRefusedWithAllDifferences) {
-  const data::Dataset data = load_data(resolved(synthetic())).train;
-  Generator rng(1);
-  TrainOptions o = synthetic();
-  const auto mlp = make_model(resolved(o), data, rng);
-  o.width = 9;
-  const auto wider = make_model(resolved(o), data, rng);
-  const TemporaryFolder folder;
-  const std::string path = folder.path() + "/model.safetensors";
-  save_model(path, *mlp);
-  const auto before = wider->parameters()[0].to_vector<float>();
-  try {
-    load_model(path, *wider);
-    FAIL() << "must refuse";
-  } catch (const ValueError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("fc1.weight"));
-    EXPECT_THAT(error.what(), HasSubstr("fc3.weight"));
-  }
-  EXPECT_EQ(wider->parameters()[0].to_vector<float>(), before);
-  EXPECT_THROW(load_model(folder.path() + "/none", *wider), IoError);
-}
-
-// A file that lacks its last tensor's last byte, one of another model, and one
-// that lacks a name: after each the model is what it was, and goes on.
-TEST(ModelFile, AModelIsUsableAfterAFailedLoad) {
-  const data::Dataset data = load_data(resolved(synthetic())).train;
-  Generator rng(1);
-  TrainOptions o = synthetic();
-  o.model = "resnet8";
-  o.width = 3;
-  const auto model = make_model(resolved(o), data, rng);
-  const TemporaryFolder folder;
-  const std::string cut = folder.path() + "/cut";
-  save_model(cut, *make_model(resolved(o), data, rng));
-  std::filesystem::resize_file(cut, std::filesystem::file_size(cut) - 1);
-  const std::string other = folder.path() + "/other";
-  save_model(other, *make_model(resolved(synthetic()), data, rng));
-
-  const Tensor x = normal({4, 1, 28, 28}, 0.0, 1.0, rng);
-  const Tensor labels =
-      Tensor::from(std::vector<std::int64_t>{0, 1, 2, 3}, {4});
-  model->eval();
-  const auto before = (*model)(x).to_vector<float>();
-  auto fewer = model->state();
-  for (auto& [name, tensor] : fewer) tensor = Tensor::zeros_like(tensor);
-  fewer.pop_back();
-  for (const std::function<void()>& load : std::vector<std::function<void()>>{
-           [&] { load_model(cut, *model); }, [&] { load_model(other, *model); },
-           [&] { model->load_state(fewer); }}) {
-    EXPECT_THROW(load(), Error);
-    EXPECT_EQ((*model)(x).to_vector<float>(), before);
-  }
-
-  optim::SgdOptions options;
-  options.learning_rate = 0.05;
-  options.momentum = 0.0;
-  optim::Sgd sgd(*model, options);
-  model->train();
-  double first = 0.0, last = 0.0;
-  for (int step = 0; step < 10; ++step) {
-    sgd.zero_grad();
-    const Tensor loss = cross_entropy((*model)(x), labels);
-    loss.backward();
-    sgd.step();
-    last = loss.item();
-    if (step == 0) first = last;
-  }
-  EXPECT_LT(last, first);
 }
 
 }  // namespace

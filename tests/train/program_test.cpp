@@ -119,6 +119,13 @@ TEST_F(Program, WritesWhatIsDocumented) {
   EXPECT_EQ(model.metadata.at("step"),
             model.metadata.at("epoch") == "1" ? "13" : "26");
   EXPECT_EQ(model.metadata.at("config").size(), 64u);
+  // What ./mjolnir predict needs.
+  EXPECT_EQ(model.metadata.at("data"), "synthetic");
+  EXPECT_EQ(model.metadata.at("image"), "[1,28,28]");
+  EXPECT_THAT(model.metadata.at("classes"), HasSubstr("\"class 9\""));
+  for (const char* key : {"model", "width", "mean", "stddev"}) {
+    EXPECT_EQ(model.metadata.count(key), 1u) << key;
+  }
 }
 
 TEST_F(Program, ReportsOnTheCurvatureIfAsked) {

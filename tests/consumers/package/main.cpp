@@ -1,6 +1,7 @@
 // Uses of an installed Mjolnir what each library below it is for, so that a
 // static one must link them all: gzipped data (zlib), a convolution (oneDNN),
-// steps of Thor (OpenBLAS), the log (spdlog), a model file, and the checkers.
+// steps of Thor (OpenBLAS), the log (spdlog), pictures (libpng, libjpeg),
+// arrays for NumPy (libzip), a model file, and the checkers.
 
 #include <mjolnir/mjolnir.h>
 #include <mjolnir/testing/gradcheck.h>
@@ -99,11 +100,29 @@ void train(Net& net, const mj::Tensor& images) {
 
 void save_and_load(Net& net, const std::string& folder,
                    const mj::Tensor& images, mj::Generator& rng) {
-  mj::train::save_model(folder + "/model.safetensors", net);
+  mj::train::save(net, folder + "/model.safetensors");
   Net other(rng);
-  mj::train::load_model(folder + "/model.safetensors", other);
+  mj::train::load(other, folder + "/model.safetensors");
   expect(other(images).to_vector<float>() == net(images).to_vector<float>(),
          "a model file comes back");
+}
+
+void check_files(const std::string& folder) {
+  const mj::Tensor picture =
+      mj::Tensor::from(std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}, {2, 1, 3});
+  const auto png = mj::io::encode_png(picture);
+  expect(mj::io::decode_png(png, "png").to_vector<std::uint8_t>() ==
+             picture.to_vector<std::uint8_t>(),
+         "a PNG comes back");
+  try {
+    mj::io::decode_jpeg({0xff, 0xd8, 0xff, 0xd9}, "cut.jpg");
+    expect(false, "a JPEG without a picture is refused");
+  } catch (const mj::IoError&) {
+  }
+  mj::io::write_npz(folder + "/a.npz", {{"picture", picture}});
+  expect(mj::io::read_npz(folder + "/a.npz").at(0).second.shape() ==
+             picture.shape(),
+         "an NPZ comes back");
 }
 
 void check_log(const std::string& folder) {
@@ -145,6 +164,7 @@ int main() {
   Net net(rng);
   train(net, images);
   save_and_load(net, folder, images, rng);
+  check_files(folder);
   check_log(folder);
   check_checkers(rng);
   expect(other_half(mj::Tensor::scalar(5.0)) == 2.5, "the other file");

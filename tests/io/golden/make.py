@@ -1,4 +1,4 @@
-"""Writes the files that the tests of NPY and safetensors read, with the
+"""Writes the files that the tests of NPY, NPZ and safetensors read, with the
 reference implementations: python3 make.py (needs numpy and safetensors).
 
 Every array holds value(i) = (7 i mod 23) - 5 at its i-th element in C order,
@@ -44,6 +44,19 @@ npy("c8", array((2, 2), "<c8"))
 npy("structured", np.zeros(2, dtype=[("x", "<f4"), ("y", "<i4")]))
 with open(os.path.join(here, "object.npy"), "wb") as f:
     np.save(f, np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
+
+arrays = {
+    "layer1.0/weight": array((4, 3), "<f4"),
+    "Grüße": np.asfortranarray(array((2, 3), "<f8")),
+    "count": array((), "<i8"),
+    "empty": array((0, 4), "|u1"),
+}
+np.savez(os.path.join(here, "stored.npz"), **arrays)
+np.savez_compressed(os.path.join(here, "deflated.npz"),
+                    zeros=np.zeros((20, 1000), "<f4"), **arrays)
+np.savez(os.path.join(here, "none.npz"))
+np.savez(os.path.join(here, "object.npz"), fine=array((3,), "<f4"),
+         bad=np.array([None], dtype=object))
 
 save_file(
     {

@@ -1,0 +1,82 @@
+// Tells what a trained network sees in images: the program behind
+// `./mjolnir predict --model runs/NAME IMAGE...`. For each image it prints a
+// line like
+//
+//     shoe.png: Ankle boot 98.21 %
+//
+// and with --top 3 the three likeliest classes. An image that cannot be read
+// is an error on stderr; the others are still told, and the exit code is 1.
+
+#include <mjolnir/mjolnir.h>
+
+#include <cmath>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace mj = mjolnir;
+namespace train = mjolnir::train;
+
+namespace {
+
+// 0.98214 as "98.21 %", whatever the locale.
+std::string percent(double share) {
+  const long hundredths = std::lround(share * 10000.0);
+  const std::string decimals = std::to_string(hundredths % 100);
+  return std::to_string(hundredths / 100) + (decimals.size() < 2 ? ".0" : ".") +
+         decimals + " %";
+}
+
+int run(const train::PredictOptions& options, train::Console& output,
+        train::Log& log) {
+  train::use_threads(options.threads);
+  train::Classifier classifier(options.model);
+  bool all = true;
+  for (const std::string& path : options.images) {
+    if (train::stop_signal() != 0) return 128 + train::stop_signal();
+    try {
+      std::string line;
+      for (const train::Prediction& guess :
+           classifier.predict(mj::io::read_image(path), options.top)) {
+        line += (line.empty() ? " " : ", ") + guess.name + " " +
+                percent(guess.probability);
+      }
+      output.line(path + ":" + line);
+    } catch (const mj::IoError& error) {
+      log.error(error.what());
+      all = false;
+    }
+  }
+  log.summary();
+  if (!output.working()) {
+    log.error("the result could not be written to stdout");
+    return train::exit_failed;
+  }
+  return all ? train::exit_ok : train::exit_failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  train::prepare_program();
+  train::Console progress(train::console_options(2));
+  train::ConsoleOptions standard_output;
+  standard_output.fd = 1;
+  train::Console output(standard_output);
+  train::Log log(progress);
+  try {
+    const train::PredictCommandLine line =
+        train::parse_predict_command_line(argc, argv);
+    if (!line.message.empty()) {
+      output.text(line.message);
+      return train::exit_ok;
+    }
+    return run(line.options, output, log);
+  } catch (const train::UsageError& error) {
+    log.error(error.what());
+    return train::exit_usage;
+  } catch (const std::exception& error) {
+    log.error(error.what());
+    return train::exit_failed;
+  }
+}
