@@ -119,8 +119,9 @@ class Flags {
       return std::string(version.what()) + "\n";
     } catch (const CLI::ArgumentMismatch& error) {
       throw UsageError(flag_in(error) + ": needs a value after it");
-    } catch (const CLI::ConversionError&) {
-      throw UsageError("--nesterov: takes no value; leave it away for off");
+    } catch (const CLI::ConversionError& error) {
+      throw UsageError(flag_in(error) +
+                       ": takes no value; leave it away for off");
     } catch (const CLI::ParseError& error) {
       throw UsageError(error.what());
     }
@@ -318,6 +319,8 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                 std::to_string(o.report_curvature),
                 "Steps from one report on the curvature to the\n"
                 "next, in metrics.csv; 0: none");
+  flags.flag("--tensorboard", o.tensorboard,
+             "Also write an event file for TensorBoard");
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");
