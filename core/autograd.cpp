@@ -6,6 +6,7 @@
 
 #include "core/detail/node.h"
 #include "core/detail/tensor_impl.h"
+#include "core/detail/trace.h"
 
 namespace mjolnir {
 namespace {
@@ -131,6 +132,7 @@ Tensor make_op(const char* name, const std::vector<Tensor>& inputs,
                      "] the output of make_op must be fresh, but it is one of "
                      "the inputs; return its detach() or clone()");
   }
+  if (tracing()) detail::trace_op(name, inputs, output);
   if (!recording) return output;
   std::vector<std::shared_ptr<Node>> edges(inputs.size());
   bool wanted = false;

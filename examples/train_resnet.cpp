@@ -4,7 +4,7 @@
 //
 //     test accuracy 92.25 % (+- 0.27)
 //     files in runs/fashion-mnist-resnet8-thor-1:
-//       model.safetensors  metrics.csv  config.json
+//       model.safetensors  metrics.csv  metrics.jsonl  config.json
 
 #include <mjolnir/mjolnir.h>
 

@@ -52,6 +52,7 @@ Json option_values(const TrainOptions& o) {
               {"threads", o.threads},
               {"log-every", o.log_every},
               {"report-curvature", o.report_curvature},
+              {"tensorboard", o.tensorboard},
               {"out", o.out}};
 }
 
@@ -114,6 +115,7 @@ std::string config_text(const TrainOptions& options) {
 std::string config_hash(const TrainOptions& options) {
   Json values = option_values(options);
   values.erase("out");
+  values.erase("tensorboard");
   const std::string text =
       values.dump(-1, ' ', false, Json::error_handler_t::replace);
   return io::sha256(text.data(), text.size());

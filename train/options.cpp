@@ -139,6 +139,8 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                 std::to_string(o.report_curvature),
                 "Steps from one report on the curvature to the\n"
                 "next, in metrics.csv; 0: none");
+  flags.flag("--tensorboard", o.tensorboard,
+             "Also write an event file for TensorBoard");
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");

@@ -50,6 +50,7 @@ struct TrainOptions {
   std::int64_t threads = 0;  ///< 0: every core this process may use.
   std::int64_t log_every = 50;
   std::int64_t report_curvature = 0;  ///< Steps between reports; 0: none.
+  bool tensorboard = false;           ///< Also an event file.
   std::string out = {};  ///< Empty: the next free folder below runs/.
 };
 

@@ -1,6 +1,7 @@
 #include "train/reporter.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,10 @@ MetricsRow step_row(const char* kind, const StepRecord& record) {
   return row;
 }
 
+std::vector<std::string> columns(bool layers) {
+  return layers ? layer_columns() : std::vector<std::string>();
+}
+
 }  // namespace
 
 ProgressReporter::ProgressReporter(Console& console, std::int64_t epochs)
@@ -82,7 +87,14 @@ void ProgressReporter::on_epoch(const EpochRecord& record) {
 }
 
 MetricsReporter::MetricsReporter(const std::string& path, bool layers)
-    : file_(path, layers ? layer_columns() : std::vector<std::string>()) {}
+    : file_(path, columns(layers)),
+      jsonl_(std::filesystem::path(path).replace_extension(".jsonl").string(),
+             columns(layers)) {}
+
+void MetricsReporter::add(const MetricsRow& row) {
+  file_.add(row);
+  jsonl_.add(row);
+}
 
 void MetricsReporter::on_curvature(const StepRecord& record,
                                    const CurvatureReport& report) {
@@ -90,7 +102,7 @@ void MetricsReporter::on_curvature(const StepRecord& record,
     MetricsRow row = step_row("layer", record);
     row.damping = report.damping;
     row.more = layer_cells(layer);
-    file_.add(row);
+    add(row);
   }
   summary_ = summary_of(report);
 }
@@ -111,7 +123,7 @@ void MetricsReporter::on_step(const StepRecord& record) {
     row.cosine = summary_->cosine;
     summary_.reset();
   }
-  file_.add(row);
+  add(row);
 }
 
 void MetricsReporter::on_epoch(const EpochRecord& record) {
@@ -131,7 +143,7 @@ void MetricsReporter::on_epoch(const EpochRecord& record) {
   row.seconds = record.seconds;
   row.images_per_second =
       rate(record.training.samples, record.training_seconds);
-  file_.add(row);
+  add(row);
 }
 
 std::string epoch_line(const EpochRecord& record, std::int64_t epochs) {

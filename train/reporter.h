@@ -8,6 +8,7 @@
 #include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/metrics.h>
+#include <mjolnir/train/metrics_jsonl.h>
 #include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {
@@ -25,11 +26,12 @@ class ProgressReporter : public RunListener {
   std::int64_t epochs_;
 };
 
-/** Turns a run into rows of metrics.csv. */
+/** Turns a run into rows of metrics.csv, and of metrics.jsonl beside it. */
 class MetricsReporter : public RunListener {
  public:
-  /** Creates or empties the file; with `layers` it has the layer_columns() and
-   * a row per layer of each report. Throws IoError. */
+  /** Creates or empties the files, of which `path` is the one of CSV; with
+   * `layers` they have the layer_columns() and a row per layer of each report.
+   * Throws IoError. */
   MetricsReporter(const std::string& path, bool layers);
   void on_step(const StepRecord& record) override;
   void on_curvature(const StepRecord& record,
@@ -37,7 +39,10 @@ class MetricsReporter : public RunListener {
   void on_epoch(const EpochRecord& record) override;
 
  private:
+  void add(const MetricsRow& row);
+
   MetricsFile file_;
+  MetricsJsonl jsonl_;
   // Of the last report, until a row has it.
   std::optional<CurvatureSummary> summary_;
 };

@@ -8,6 +8,7 @@
 #include <mjolnir/train/model_file.h>
 #include <mjolnir/train/reporter.h>
 #include <mjolnir/train/run_folder.h>
+#include <mjolnir/train/tensorboard.h>
 
 namespace mjolnir::train {
 
@@ -47,10 +48,16 @@ RunFiles::RunFiles(const TrainOptions& options, Module& model,
       model_(model),
       curvature_state_(dynamic_cast<const CurvatureState*>(&optimizer)),
       curvature_(make_curvature_log(options, model, optimizer, data.train)),
-      names_{"model.safetensors", "metrics.csv", "config.json"} {
+      names_{"model.safetensors", "metrics.csv", "metrics.jsonl",
+             "config.json"} {
   write_config(folder() + "/config.json", options_);
   owned_.push_back(std::make_unique<MetricsReporter>(folder() + "/metrics.csv",
                                                      curvature_ != nullptr));
+  if (options_.tensorboard) {
+    auto events = std::make_unique<TensorBoardReporter>(folder(), model);
+    names_.push_back(events->name());
+    owned_.push_back(std::move(events));
+  }
   for (const auto& listener : owned_) {
     listeners_.push_back(listener.get());
   }

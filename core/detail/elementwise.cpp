@@ -2,6 +2,7 @@
 
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/backend.h>
+#include <mjolnir/core/trace.h>
 
 #include "core/detail/axes.h"
 #include "core/detail/check.h"
@@ -117,6 +118,7 @@ Tensor piecewise(const char* name, kernels::Unary f, const Tensor& x,
   check_floating(name, x);
   const Tensor y = map(f, x, constants);
   const Saved saved(kernels::gradient_from_output(f) ? y.detach() : x);
+  if (tracing()) trace_note(y, {{"p", constants.p}, {"q", constants.q}});
   return make_op(
       name, {x}, y,
       [f, constants, saved](const Tensor& dy, const BackwardContext&) {

@@ -4,6 +4,7 @@
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
@@ -177,6 +178,12 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   saved.has_weight = weight.defined();
   saved.training = options.training;
   saved.epsilon = options.epsilon;
+  if (tracing()) {
+    trace_note(y,
+               {{"training", std::int64_t{options.training}},
+                {"epsilon", options.epsilon}},
+               {running_mean, running_var});
+  }
   return make_op("batch_norm", {xr, weight, bias}, y,
                  [saved](const Tensor& dy, const BackwardContext& context) {
                    return grad_enabled()

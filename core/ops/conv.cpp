@@ -11,6 +11,7 @@
 #include "core/detail/image.h"
 #include "core/detail/parameters.h"
 #include "core/detail/saved.h"
+#include "core/detail/trace.h"
 #include "core/detail/window.h"
 #include "core/kernels/columns.h"
 #include "core/kernels/conv.h"
@@ -141,6 +142,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias,
                                    data_or_null<T>(bias), y.mutable_data<T>(),
                                    gemm);
       });
+  if (tracing()) trace_note(y, detail::attributes_of(geometry));
   return make_op("conv2d", {xc, wc, bias}, y,
                  [xs = saved_if(wc.requires_grad(), xc),
                   ws = saved_if(xc.requires_grad(), wc), x_shape = x.shape(),

@@ -1,6 +1,7 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include <string>
 #include <utility>
@@ -40,9 +41,10 @@ kernels::Constants constants(double p, double q = 0.0) { return {p, q}; }
 // scale x + shift
 Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
   check_floating(name, x);
+  const Tensor y = map(Unary::Affine, x, constants(scale, shift));
+  if (tracing()) trace_note(y, {{"scale", scale}, {"shift", shift}});
   return make_op(
-      name, {x}, map(Unary::Affine, x, constants(scale, shift)),
-      [scale](const Tensor& dy, const BackwardContext&) {
+      name, {x}, y, [scale](const Tensor& dy, const BackwardContext&) {
         return std::vector<Tensor>{scale == 1.0 ? dy : mul(dy, scale)};
       });
 }
@@ -120,16 +122,19 @@ Tensor mul(double a, const Tensor& b) { return affine("mul", b, a, -0.0); }
 
 Tensor div(const Tensor& a, double b) {
   check_floating("div", a);
-  return make_op("div", {a}, map(Unary::DivideBy, a, constants(b)),
-                 [b](const Tensor& dy, const BackwardContext&) {
-                   return std::vector<Tensor>{div(dy, b)};
-                 });
+  const Tensor y = map(Unary::DivideBy, a, constants(b));
+  if (tracing()) trace_note(y, {{"divisor", b}});
+  return make_op("div", {a}, y, [b](const Tensor& dy, const BackwardContext&) {
+    return std::vector<Tensor>{div(dy, b)};
+  });
 }
 
 Tensor div(double a, const Tensor& x) {
   check_floating("div", x);
+  const Tensor y = map(Unary::Reciprocal, x, constants(a));
+  if (tracing()) trace_note(y, {{"dividend", a}});
   return make_op(
-      "div", {x}, map(Unary::Reciprocal, x, constants(a)),
+      "div", {x}, y,
       [a, saved = Saved(x)](const Tensor& dy, const BackwardContext&) {
         const Tensor kept = saved.get();
         return std::vector<Tensor>{
@@ -216,7 +221,9 @@ Tensor sqrt(const Tensor& x) {
 Tensor pow(const Tensor& x, double exponent) {
   check_floating("pow", x);
   const Unary f = exponent == 2.0 ? Unary::Square : Unary::Power;
-  return make_op("pow", {x}, map(f, x, constants(exponent)),
+  const Tensor y = map(f, x, constants(exponent));
+  if (tracing()) trace_note(y, {{"exponent", exponent}});
+  return make_op("pow", {x}, y,
                  [f, exponent, saved = Saved(x)](const Tensor& dy,
                                                  const BackwardContext&) {
                    const Tensor kept = saved.get();

@@ -1,6 +1,7 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops/embedding.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include <string>
 
@@ -72,6 +73,7 @@ Tensor embedding(const Tensor& weight, const Tensor& given) {
     kernels::embedding(ids.numel(), weight.size(1), indices(ids),
                        weight.data<T>(), y.mutable_data<T>());
   });
+  if (tracing()) trace_note(y, {}, {given});
   return make_op(
       "embedding", {weight}, y,
       [saved = Saved(ids), shape = weight.shape()](const Tensor& dy,

@@ -1,6 +1,7 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include <string>
 
@@ -58,6 +59,8 @@ Tensor slice(const Tensor& x, std::int64_t axis, std::int64_t begin,
   }
   Widths widths(x.rank());
   widths[i] = {first, length - last};
+  if (tracing())
+    trace_note(y, {{"axis", axis}, {"begin", first}, {"end", last}});
   return make_op("slice", {x}, y,
                  [widths](const Tensor& dy, const BackwardContext&) {
                    return std::vector<Tensor>{pad(dy, widths)};
@@ -134,6 +137,7 @@ Tensor concat(const std::vector<Tensor>& tensors, std::int64_t axis) {
                         strides_of(x.shape(), x.layout()), 0, y, strides,
                         bounds[k] * strides[i]);
   }
+  if (tracing()) trace_note(y, {{"axis", axis}});
   return make_op(
       "concat", tensors, y,
       [bounds, axis](const Tensor& dy, const BackwardContext& context) {
@@ -190,6 +194,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
         condition.data<std::uint8_t>(), a.data<T>(), b.data<T>(),
         y.mutable_data<T>());
   });
+  if (tracing()) trace_note(y, {}, {condition});
   return make_op("where", {a, b}, y,
                  [saved = Saved(condition), sa = a.shape(), sb = b.shape()](
                      const Tensor& dy, const BackwardContext& context) {

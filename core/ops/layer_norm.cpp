@@ -3,6 +3,7 @@
 #include <mjolnir/core/ops/norm.h>
 #include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
@@ -130,6 +131,9 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   });
   saved.x = Saved(xr);
   saved.weight = detail::saved_if(saved.has_weight && xr.requires_grad(), w);
+  if (tracing()) {
+    trace_note(y, {{"normalized_axes", normalized_axes}, {"epsilon", epsilon}});
+  }
   return make_op("layer_norm", {xr, w, b}, y,
                  [saved](const Tensor& dy, const BackwardContext& context) {
                    return grad_enabled() ? composed(dy, saved, context)

@@ -3,6 +3,7 @@
 #include <mjolnir/core/ops/matmul.h>
 #include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include <string>
 #include <utility>
@@ -116,6 +117,10 @@ Tensor matmul(const Tensor& left, const Tensor& right,
     kernels::multiply_batch<T>(product, product_kernel<T>(), nest, a.data<T>(),
                                b.data<T>(), y.mutable_data<T>());
   });
+  if (tracing()) {
+    trace_note(y, {{"transpose_a", std::int64_t{ta}},
+                   {"transpose_b", std::int64_t{tb}}});
+  }
   return make_op(
       "matmul", {a, b}, y,
       [ta, tb, sa = saved_if(b.requires_grad(), a),

@@ -5,6 +5,7 @@
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
 #include "core/detail/image.h"
+#include "core/detail/trace.h"
 #include "core/detail/window.h"
 #include "core/kernels/pool.h"
 
@@ -121,6 +122,7 @@ Tensor max_pool2d(const Tensor& x, const Conv2dGeometry& geometry) {
     kernels::max_pool_forward(sizes, xc.data<T>(), y.mutable_data<T>(),
                               index.mutable_data<std::int64_t>());
   });
+  if (tracing()) trace_note(y, detail::attributes_of(geometry));
   return make_op(
       "max_pool2d", {xc}, y,
       [index, sizes](const Tensor& dy, const BackwardContext&) {
@@ -137,6 +139,7 @@ Tensor avg_pool2d(const Tensor& x, const Conv2dGeometry& geometry) {
     using T = decltype(tag);
     kernels::avg_pool_forward(sizes, xc.data<T>(), y.mutable_data<T>());
   });
+  if (tracing()) trace_note(y, detail::attributes_of(geometry));
   return make_op("avg_pool2d", {xc}, y,
                  [sizes](const Tensor& dy, const BackwardContext&) {
                    return std::vector<Tensor>{avg_pool_spread(dy, sizes)};

@@ -2,6 +2,7 @@
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include <limits>
 
@@ -36,6 +37,8 @@ Tensor sum_over(const char* name, const Tensor& input, const Axes& axes,
     kernels::sum(detail::reduce_plan(x, reduced), x.data<T>(), divisor,
                  y.mutable_data<T>());
   });
+  if (tracing())
+    trace_note(y, {{"axes", axes}, {"keep_dims", std::int64_t{keep_dims}}});
   return make_op(name, {x}, y,
                  [kept = reduced.kept, shape = x.shape(), layout = x.layout(),
                   divisor](const Tensor& dy, const BackwardContext&) {

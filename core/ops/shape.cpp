@@ -1,6 +1,7 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/shape.h>
+#include <mjolnir/core/trace.h>
 
 #include <numeric>
 #include <string>
@@ -105,6 +106,7 @@ Tensor permute(const Tensor& x, const Axes& axes) {
   }
   detail::copy_region(y.shape(), Layout::RowMajor, x, from, 0, y,
                       detail::strides_of(y.shape(), y.layout()), 0);
+  if (tracing()) trace_note(y, {{"axes", axes}});
   return make_op("permute", {x}, y,
                  [inverse](const Tensor& dy, const BackwardContext&) {
                    return std::vector<Tensor>{permute(dy, inverse)};

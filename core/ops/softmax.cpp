@@ -3,6 +3,7 @@
 #include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/loss.h>
 #include <mjolnir/core/ops/reduce.h>
+#include <mjolnir/core/trace.h>
 
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
@@ -43,6 +44,7 @@ Tensor softmax(const Tensor& input, std::int64_t axis) {
                        y.mutable_data<T>());
     });
   }
+  if (tracing()) trace_note(y, {{"axis", axis}});
   return make_op("softmax", {x}, y,
                  [rows, axis, saved = Saved::output(y)](
                      const Tensor& given, const BackwardContext&) {
@@ -78,6 +80,7 @@ Tensor log_softmax(const Tensor& input, std::int64_t axis) {
                            y.mutable_data<T>());
     });
   }
+  if (tracing()) trace_note(y, {{"axis", axis}});
   return make_op("log_softmax", {x}, y,
                  [rows, axis, saved = Saved::output(y)](
                      const Tensor& given, const BackwardContext&) {

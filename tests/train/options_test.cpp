@@ -86,6 +86,7 @@ TEST(Options, EveryFlagReachesItsField) {
                                 "3",
                                 "--log-every",
                                 "11",
+                                "--tensorboard",
                                 "--out",
                                 "there"})
                              .options;
@@ -112,6 +113,7 @@ TEST(Options, EveryFlagReachesItsField) {
   EXPECT_EQ(o.seed, 9007199254740993);  // not exact as a double
   EXPECT_EQ(o.threads, 3);
   EXPECT_EQ(o.log_every, 11);
+  EXPECT_TRUE(o.tensorboard);
   EXPECT_EQ(o.out, "there");
 }
 
@@ -186,7 +188,10 @@ TEST(Options, ValueMissingOrGivenTwice) {
   EXPECT_THAT(refusal({"--epochs"}), HasSubstr("--epochs"));
   EXPECT_THAT(refusal({"--epochs"}), HasSubstr("needs a value"));
   EXPECT_EQ(parse({"--epochs", "1", "--epochs", "2"}).options.epochs, 2);
-  EXPECT_THAT(refusal({"--nesterov=maybe"}), HasSubstr("takes no value"));
+  EXPECT_THAT(refusal({"--nesterov=maybe"}),
+              HasSubstr("--nesterov: takes no value"));
+  EXPECT_THAT(refusal({"--tensorboard=maybe"}),
+              HasSubstr("--tensorboard: takes no value"));
   EXPECT_THAT(refusal({"--learning-rate", "inf"}), HasSubstr("finite"));
   EXPECT_THAT(refusal({"--nesterov", "--momentum", "0"}),
               HasSubstr("--nesterov"));
@@ -235,6 +240,7 @@ TEST(Options, HelpShowsEveryFlagAndDefault) {
       {"--seed", "[default: 1]"},
       {"--threads", "[default: 0]"},
       {"--log-every", "[default: 50]"},
+      {"--tensorboard", "[default: off]"},
       {"--out", "(default: the next free"}};
   for (const auto& [flag, standard] : flags) {
     EXPECT_THAT(help_of(help, flag), HasSubstr(standard)) << flag;

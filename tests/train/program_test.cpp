@@ -3,10 +3,12 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <mjolnir/io/event_log.h>
 #include <mjolnir/io/safetensors.h>
 #include <mjolnir/train/cores.h>
 #include <algorithm>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -72,6 +74,28 @@ std::vector<std::string> rows_without_times(const std::string& csv) {
   return rows;
 }
 
+// The event file that the output names has what the run reported.
+void expect_events(const std::string& out, const std::string& folder) {
+  const std::size_t begin = out.find("events.out.tfevents.");
+  ASSERT_NE(begin, std::string::npos) << out;
+  const std::size_t end = out.find_first_of(" \n", begin);
+  const io::EventLog log =
+      io::read_events(folder + "/" + out.substr(begin, end - begin));
+  EXPECT_FALSE(log.torn);
+  std::map<std::string, int> points;
+  for (const io::EventRecord& record : log.records) {
+    for (const io::EventValue& value : record.values) {
+      ++points[value.tag];
+    }
+  }
+  EXPECT_GT(points["train/loss"], 2);
+  EXPECT_EQ(points["refreshes"], points["train/loss"]);
+  EXPECT_EQ(points["validation/accuracy"], 2);
+  EXPECT_EQ(points["test/accuracy"], 1);
+  EXPECT_EQ(points["weights/fc1.weight"], 2);
+  EXPECT_GE(points["curvature_condition_a/fc1"], 2);
+}
+
 TEST_F(Program, WritesWhatIsDocumented) {
   const Finished done = run(small({"--out", "here"}));
   ASSERT_EQ(done.code, 0) << done.err;
@@ -111,6 +135,21 @@ TEST_F(Program, WritesWhatIsDocumented) {
   }
   EXPECT_EQ(epochs, 2);
   EXPECT_GT(steps, 2);
+
+  // The same rows as JSON.
+  const auto rows = split_lines(csv);
+  const auto objects = split_lines(file("here/metrics.jsonl"));
+  ASSERT_EQ(objects.size() + 1, rows.size());
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    const auto object = nlohmann::json::parse(objects[i]);
+    EXPECT_THAT(rows[i + 1],
+                testing::StartsWith(object["kind"].get<std::string>() + "," +
+                                    object["epoch"].dump() + "," +
+                                    object["step"].dump() + "," +
+                                    object["loss"].dump() + ","));
+  }
+  EXPECT_EQ(done.out.find("tfevents"), std::string::npos);
+
   const auto model =
       io::read_safetensors(folder_.path() + "/here/model.safetensors");
   EXPECT_EQ(model.metadata.at("format_version"), "1");
@@ -129,10 +168,11 @@ TEST_F(Program, WritesWhatIsDocumented) {
 }
 
 TEST_F(Program, ReportsOnTheCurvatureIfAsked) {
-  const Finished done =
-      run(small({"--out", "here", "--optimizer", "thor", "--refresh-rule",
-                 "thor", "--frequency", "4", "--report-curvature", "6"}));
+  const Finished done = run(
+      small({"--out", "here", "--optimizer", "thor", "--refresh-rule", "thor",
+             "--frequency", "4", "--report-curvature", "6", "--tensorboard"}));
   ASSERT_EQ(done.code, 0) << done.err;
+  expect_events(done.out, folder_.path() + "/here");
   EXPECT_THAT(done.out, HasSubstr("cos g  exact"));
   EXPECT_THAT(done.out, HasSubstr("decisions.csv"));
   const auto rows = split_lines(file("here/metrics.csv"));

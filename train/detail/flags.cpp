@@ -3,6 +3,8 @@
 #include <limits>
 #include <utility>
 
+#include <mjolnir/version.h>
+
 namespace mjolnir::train::detail {
 
 namespace {
