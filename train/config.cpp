@@ -51,6 +51,7 @@ Json option_values(const TrainOptions& o) {
               {"threads", o.threads},
               {"log-every", o.log_every},
               {"report-curvature", o.report_curvature},
+              {"no-report", o.no_report},
               {"out", o.out}};
 }
 
@@ -113,6 +114,7 @@ std::string config_text(const TrainOptions& options) {
 std::string config_hash(const TrainOptions& options) {
   Json values = option_values(options);
   values.erase("out");
+  values.erase("no-report");
   const std::string text =
       values.dump(-1, ' ', false, Json::error_handler_t::replace);
   return io::sha256(text.data(), text.size());

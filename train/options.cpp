@@ -318,6 +318,8 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                 std::to_string(o.report_curvature),
                 "Steps from one report on the curvature to the\n"
                 "next, in metrics.csv; 0: none");
+  flags.flag("--no-report", o.no_report,
+             "Do not keep report.html, the page about the run,\nup to date");
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");
