@@ -54,7 +54,8 @@ target_include_directories(mjolnir
 # What a program must link with the static library (mjolnir-config.cmake.in
 # finds it); the header-only packages end with our own compilation.
 target_link_libraries(mjolnir PRIVATE
-  ZLIB::ZLIB LibZip::LibZip PNG::PNG JPEG::JPEG spdlog::spdlog LAPACK::LAPACK BLAS::BLAS
+  ZLIB::ZLIB LibZip::LibZip PNG::PNG JPEG::JPEG spdlog::spdlog LAPACK::LAPACK
+  BLAS::BLAS
   $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
   $<BUILD_INTERFACE:CLI11::CLI11>
   $<BUILD_INTERFACE:xtensor> $<BUILD_INTERFACE:xtensor-blas>)

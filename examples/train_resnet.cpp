@@ -4,7 +4,7 @@
 //
 //     test accuracy 92.25 % (+- 0.27)
 //     files in runs/fashion-mnist-resnet8-thor-1:
-//       model.safetensors  metrics.csv  metrics.jsonl  config.json
+//       model.safetensors  metrics.csv  metrics.jsonl  config.json  ...
 
 #include <mjolnir/mjolnir.h>
 
@@ -56,7 +56,7 @@ int run(const train::TrainOptions& options, train::Console& progress,
   std::optional<train::Meter> final;
   if (result.status == train::FitStatus::Completed) {
     progress.status("evaluating the test images");
-    final = train::evaluate(*model, test, train::classification(), fit.stop);
+    final = train::evaluate(*model, test, files.test_objective(), fit.stop);
     progress.clear();
     if (train::stop_signal() == 0) {
       output.line(train::accuracy_line(*final));

@@ -53,6 +53,7 @@ Json option_values(const TrainOptions& o) {
               {"log-every", o.log_every},
               {"report-curvature", o.report_curvature},
               {"tensorboard", o.tensorboard},
+              {"no-report", o.no_report},
               {"out", o.out}};
 }
 
@@ -116,6 +117,7 @@ std::string config_hash(const TrainOptions& options) {
   Json values = option_values(options);
   values.erase("out");
   values.erase("tensorboard");
+  values.erase("no-report");
   const std::string text =
       values.dump(-1, ' ', false, Json::error_handler_t::replace);
   return io::sha256(text.data(), text.size());

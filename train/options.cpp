@@ -141,6 +141,8 @@ void declare_flags(Flags& flags, TrainOptions& o) {
                 "next, in metrics.csv; 0: none");
   flags.flag("--tensorboard", o.tensorboard,
              "Also write an event file for TensorBoard");
+  flags.flag("--no-report", o.no_report,
+             "Do not keep report.html, the page about the run,\nup to date");
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");

@@ -51,6 +51,7 @@ struct TrainOptions {
   std::int64_t log_every = 50;
   std::int64_t report_curvature = 0;  ///< Steps between reports; 0: none.
   bool tensorboard = false;           ///< Also an event file.
+  bool no_report = false;             ///< No report.html.
   std::string out = {};  ///< Empty: the next free folder below runs/.
 };
 

@@ -8,11 +8,14 @@
 #include <mjolnir/train/model_file.h>
 #include <mjolnir/train/reporter.h>
 #include <mjolnir/train/run_folder.h>
+#include <mjolnir/train/run_result.h>
 #include <mjolnir/train/tensorboard.h>
 
 namespace mjolnir::train {
 
 namespace {
+
+constexpr std::size_t columns = 79;  // of what a program prints
 
 // What model.safetensors says about itself: which network it is, of which run,
 // and that the parameters are those of the best epoch, or else of the last
@@ -58,6 +61,14 @@ RunFiles::RunFiles(const TrainOptions& options, Module& model,
     names_.push_back(events->name());
     owned_.push_back(std::move(events));
   }
+  // Last, since it reads what the others wrote.
+  if (!options_.no_report) {
+    auto report =
+        std::make_unique<HtmlReport>(folder(), model, curvature_state_, data);
+    report_ = report.get();
+    owned_.push_back(std::move(report));
+    names_.push_back("report.html");
+  }
   for (const auto& listener : owned_) {
     listeners_.push_back(listener.get());
   }
@@ -68,12 +79,21 @@ void RunFiles::also_tell(RunListener& listener) {
 }
 
 void RunFiles::follow(FitOptions& fit) {
+  if (report_ != nullptr) {
+    fit.validation_objective =
+        report_->listening_to_validation(fit.validation_objective);
+  }
   fit.on_step = [this](const StepRecord& record) { tell_step(record); };
   fit.on_epoch = [this](const EpochRecord& record) {
     for (RunListener* listener : listeners_) {
       listener->on_epoch(record);
     }
   };
+}
+
+Objective RunFiles::test_objective() {
+  return report_ != nullptr ? report_->listening_to_test(classification())
+                            : classification();
 }
 
 void RunFiles::tell_step(const StepRecord& record) {
@@ -90,7 +110,7 @@ void RunFiles::tell_step(const StepRecord& record) {
 void RunFiles::save(const FitResult& result) {
   train::save(model_, folder() + "/model.safetensors",
               notes(options_, classifier_, result));
-  if (curvature_state_ != nullptr && options_.refresh_rule != "fixed") {
+  if (curvature_state_ != nullptr) {
     write_decisions(folder() + "/decisions.csv", *curvature_state_);
     names_.push_back("decisions.csv");
   }
@@ -98,6 +118,8 @@ void RunFiles::save(const FitResult& result) {
 
 void RunFiles::finish(const FitResult& result,
                       const std::optional<Meter>& test) {
+  write_result(folder() + "/result.json", result, test);
+  names_.push_back("result.json");
   for (RunListener* listener : listeners_) {
     listener->on_end(result, test);
   }
@@ -111,6 +133,10 @@ std::string RunFiles::summary() const {
   std::string lines = "files in " + folder() + ":\n";
   std::string line;
   for (const std::string& name : names_) {
+    if (line.size() + 2 + name.size() > columns) {
+      lines += line + "\n";
+      line.clear();
+    }
     line += "  " + name;
   }
   return lines + line + "\n";

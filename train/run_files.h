@@ -12,7 +12,9 @@
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/job.h>
 #include <mjolnir/train/meter.h>
+#include <mjolnir/train/objective.h>
 #include <mjolnir/train/options.h>
+#include <mjolnir/train/report/html_report.h>
 #include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {
@@ -22,8 +24,8 @@ class RunFiles {
  public:
   /**
    * Makes the folder (make_run_folder()) and the files that are there from the
-   * start. `options` are those that resolved() gave; model and optimizer must
-   * outlive the files. Throws UsageError for a folder that holds a run,
+   * start. `options` are those that resolved() gave; model, optimizer and data
+   * must outlive the files. Throws UsageError for a folder that holds a run,
    * IoError.
    */
   RunFiles(const TrainOptions& options, Module& model,
@@ -38,6 +40,10 @@ class RunFiles {
 
   /** Makes fit() tell everyone. Must outlive the run. */
   void follow(FitOptions& fit);
+
+  /** What to evaluate the test images with, so that the report sees the
+   * answers. Must not outlive the files. */
+  Objective test_objective();
 
   /** Writes what is known when fit() returns: the parameters, the decisions of
    * the refresh rule. Throws IoError. */
@@ -61,6 +67,7 @@ class RunFiles {
   const CurvatureState* curvature_state_;    // null for a first-order optimizer
   std::unique_ptr<CurvatureLog> curvature_;  // null without --report-curvature
   std::vector<std::unique_ptr<RunListener>> owned_;
+  HtmlReport* report_ = nullptr;  // one of them; null with --no-report
   std::vector<RunListener*> listeners_;
   std::vector<std::string> names_;  // of the files
 };
