@@ -47,6 +47,14 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/**
+ * Removes the temporary files that AtomicFiles of processes that are gone left
+ * in a directory (a process that was killed cannot), and gives their names.
+ * Those of living processes stay, and so does every other file. Throws nothing:
+ * what cannot be removed does no harm.
+ */
+std::vector<std::string> remove_leftovers(const std::string& directory);
+
 /** AtomicFile in one call. */
 void write_file(const std::string& path, std::string_view content);
 void write_file(const std::string& path, const Bytes& content);
