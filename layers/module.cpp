@@ -181,6 +181,8 @@ void Module::load_state(const std::vector<NamedTensor>& state) const {
   for (const auto& [name, tensor] : own) tensor.copy_from(values.at(name));
 }
 
+void Module::visit_state(StateVisitor& /*visitor*/) {}
+
 std::int64_t Module::parameter_count() const {
   std::int64_t count = 0;
   for (const Tensor& parameter : parameters())

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 
 namespace mjolnir {
@@ -63,6 +64,11 @@ class Module {
   /** Copies values by name from another module's state. Throws ValueError
    * that lists every missing, extra or differing name. */
   void load_state(const std::vector<NamedTensor>& state) const;
+
+  /** Shows what this module (not its children) must keep to go on with a run
+   * beside parameters and buffers, such as where its random numbers stand.
+   * Nothing unless overridden. */
+  virtual void visit_state(StateVisitor& visitor);
 
   /** Number of trainable elements (frozen ones not counted). */
   std::int64_t parameter_count() const;
