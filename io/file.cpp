@@ -149,6 +149,12 @@ Bytes read_file(const std::string& path) {
   return bytes;
 }
 
+void flush_file(const std::string& path) {
+  const Descriptor file(open_retrying(path.c_str(), O_RDONLY));
+  if (file.get() < 0) fail("open", path, errno);
+  if (fsync_retrying(file.get()) != 0) fail("flush", path, errno);
+}
+
 bool file_exists(const std::string& path) noexcept {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);

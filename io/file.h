@@ -15,6 +15,9 @@ using Bytes = std::vector<std::uint8_t>;
 /** Whole content of a file. Throws IoError with the path and the reason. */
 Bytes read_file(const std::string& path);
 
+/** Waits until what was written to a file is on the disk. Throws IoError. */
+void flush_file(const std::string& path);
+
 /** True if `path` leads to a regular file. */
 bool file_exists(const std::string& path) noexcept;
 
