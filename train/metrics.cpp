@@ -1,6 +1,7 @@
 #include "train/metrics.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,9 +23,10 @@ std::string field(const std::optional<double>& value) {
 }  // namespace
 
 MetricsFile::MetricsFile(const std::string& path,
-                         const std::vector<std::string>& more)
+                         const std::vector<std::string>& more, bool go_on)
     : path_(path), more_(more.size()) {
-  fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
+  fd_ = open(path.c_str(),
+             O_RDWR | O_CREAT | (go_on ? 0 : O_TRUNC) | O_APPEND | O_CLOEXEC,
              0666);
   if (fd_ < 0) {
     throw IoError("[metrics] cannot write '" + path +
@@ -36,7 +38,51 @@ MetricsFile::MetricsFile(const std::string& path,
   for (const std::string& name : more) {
     header += "," + name;
   }
-  write(header + ",seconds,images_per_second\n");
+  begin(header + ",seconds,images_per_second\n");
+}
+
+// A destructor does not follow a constructor that throws.
+void MetricsFile::begin(const std::string& header) {
+  struct stat info {};
+  if (fstat(fd_, &info) != 0 || info.st_size == 0) {
+    return write(header);
+  }
+  size_ = info.st_size;
+  std::string there(header.size(), ' ');
+  const ssize_t got = pread(fd_, there.data(), there.size(), 0);
+  if (got == static_cast<ssize_t>(header.size()) && there == header) {
+    return;
+  }
+  close(fd_);
+  throw IoError("[metrics] '" + path_ +
+                "' has other columns than this run would write");
+}
+
+void MetricsFile::visit_state(StateVisitor& visitor) {
+  std::int64_t size = size_;
+  size = visitor.integer(size, 0, INT64_MAX);
+  if (visitor.loading() && fd_ >= 0) {
+    cut(size);
+  }
+}
+
+void MetricsFile::cut(std::int64_t size) {
+  if (size_ < size) {
+    emit(Severity::Warning, "metrics",
+         "'" + path_ + "' is shorter than it was: some rows are missing");
+    // The last row may not be whole.
+    std::string last(1, '\n');
+    size = size_;
+    while (size > 0 && pread(fd_, last.data(), 1, size - 1) == 1 &&
+           last != "\n") {
+      --size;
+    }
+  }
+  if (ftruncate(fd_, size) != 0) {
+    throw IoError("[metrics] cannot cut '" + path_ +
+                  "': " + std::strerror(errno));
+  }
+  size_ = size;
 }
 
 MetricsFile::~MetricsFile() {
@@ -80,7 +126,9 @@ void MetricsFile::write(const std::string& line) {
   do {
     n = ::write(fd_, line.data(), line.size());
   } while (n < 0 && errno == EINTR);
-  if (n != static_cast<ssize_t>(line.size())) {
+  if (n == static_cast<ssize_t>(line.size())) {
+    size_ += n;
+  } else {
     const std::string reason = n < 0 ? std::strerror(errno) : "disk full";
     close(fd_);
     fd_ = -1;

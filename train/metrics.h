@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/state.h>
+
 namespace mjolnir::train {
 
 /** One row of metrics.csv; an empty optional is an empty field. */
@@ -41,9 +43,11 @@ struct MetricsRow {
 class MetricsFile {
  public:
   /** Creates or empties the file; `more` are names of columns before those of
-   * the times. Throws IoError. */
+   * the times. With `go_on` what is there stays, for a run that is resumed.
+   * Throws IoError, also for a file that has other columns. */
   explicit MetricsFile(const std::string& path,
-                       const std::vector<std::string>& more = {});
+                       const std::vector<std::string>& more = {},
+                       bool go_on = false);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
@@ -53,12 +57,20 @@ class MetricsFile {
    * more rows are written. */
   void add(const MetricsRow& row);
 
+  /** Shows how long the file is. Loading cuts it to the length it had: later
+   * rows will be written again. An event (topic "metrics") tells if it is
+   * shorter, and so lacks rows. */
+  void visit_state(StateVisitor& visitor);
+
  private:
   void write(const std::string& line);
+  void begin(const std::string& header);
+  void cut(std::int64_t size);
 
   std::string path_;
   std::size_t more_;  ///< Columns besides.
   int fd_ = -1;
+  std::int64_t size_ = 0;  ///< Bytes of whole rows.
 };
 
 }  // namespace mjolnir::train

@@ -81,8 +81,24 @@ void ProgressReporter::on_epoch(const EpochRecord& record) {
   }
 }
 
-MetricsReporter::MetricsReporter(const std::string& path, bool layers)
-    : file_(path, layers ? layer_columns() : std::vector<std::string>()) {}
+MetricsReporter::MetricsReporter(const std::string& path, bool layers,
+                                 bool go_on)
+    : file_(path, layers ? layer_columns() : std::vector<std::string>(),
+            go_on) {}
+
+void MetricsReporter::visit_state(StateVisitor& visitor) {
+  file_.visit_state(visitor);
+  bool waiting = summary_.has_value();
+  waiting = visitor.integer(waiting);
+  CurvatureSummary summary = summary_.value_or(CurvatureSummary());
+  for (double* x : {&summary.damping_a, &summary.damping_g, &summary.cosine}) {
+    visitor.number(*x);
+  }
+  if (visitor.loading()) {
+    summary_ =
+        waiting ? std::optional<CurvatureSummary>(summary) : std::nullopt;
+  }
+}
 
 void MetricsReporter::on_curvature(const StepRecord& record,
                                    const CurvatureReport& report) {

@@ -29,12 +29,15 @@ class ProgressReporter : public RunListener {
 class MetricsReporter : public RunListener {
  public:
   /** Creates or empties the file; with `layers` it has the layer_columns() and
-   * a row per layer of each report. Throws IoError. */
-  MetricsReporter(const std::string& path, bool layers);
+   * a row per layer of each report. With `go_on` the file of a run that is
+   * resumed is added to. Throws IoError. */
+  MetricsReporter(const std::string& path, bool layers, bool go_on = false);
   void on_step(const StepRecord& record) override;
   void on_curvature(const StepRecord& record,
                     const CurvatureReport& report) override;
   void on_epoch(const EpochRecord& record) override;
+  void visit_state(StateVisitor& visitor) override;
+  std::string state_name() const override { return "metrics"; }
 
  private:
   MetricsFile file_;

@@ -42,10 +42,14 @@ RunFiles::RunFiles(const TrainOptions& options, Module& model,
       model_(model),
       curvature_state_(dynamic_cast<const CurvatureState*>(&optimizer)),
       curvature_(make_curvature_log(options, model, optimizer, data.train)),
-      names_{"model.safetensors", "metrics.csv", "config.json"} {
-  write_config(folder() + "/config.json", options_);
-  owned_.push_back(std::make_unique<MetricsReporter>(folder() + "/metrics.csv",
-                                                     curvature_ != nullptr));
+      names_{"model.safetensors", "metrics.csv", "config.json"},
+      checkpoints_(options_, data.train) {
+  const bool resumed = !options_.resume.empty();
+  if (!resumed) {
+    write_config(folder() + "/config.json", options_);
+  }
+  owned_.push_back(std::make_unique<MetricsReporter>(
+      folder() + "/metrics.csv", curvature_ != nullptr, resumed));
   for (const auto& listener : owned_) {
     listeners_.push_back(listener.get());
   }
@@ -62,6 +66,17 @@ void RunFiles::follow(FitOptions& fit) {
       listener->on_epoch(record);
     }
   };
+  fit.on_begin = [this] { begin(); };
+  checkpoints_.follow(fit, listeners_);
+}
+
+// A resumed run is right from here on: its files may be changed.
+void RunFiles::begin() {
+  if (options_.resume.empty()) {
+    return;
+  }
+  write_config(folder() + "/config.json", options_);
+  checkpoints_.tell(listeners_);
 }
 
 void RunFiles::tell_step(const StepRecord& record) {
@@ -76,6 +91,9 @@ void RunFiles::tell_step(const StepRecord& record) {
 }
 
 void RunFiles::save(const FitResult& result) {
+  if (!checkpoints_.newest().empty()) {
+    names_.push_back("checkpoints/");
+  }
   save_model(folder() + "/model.safetensors", model_, notes(options_, result));
   if (curvature_state_ != nullptr && options_.refresh_rule != "fixed") {
     write_decisions(folder() + "/decisions.csv", *curvature_state_);
@@ -92,6 +110,24 @@ void RunFiles::finish(const FitResult& result,
 
 std::string RunFiles::curvature_table() const {
   return curvature_ != nullptr ? curvature_->last().str() + "\n" : "";
+}
+
+std::string RunFiles::advice(const FitResult& result) {
+  const std::string newest = checkpoints_.newest();
+  if (result.status != FitStatus::Diverged) {
+    return newest.empty()
+               ? ""
+               : "; ./mjolnir train --resume " + folder() + " goes on";
+  }
+  std::string text = "; the parameters before that step were saved";
+  if (!newest.empty()) {
+    text += ", the last good checkpoint is " + newest;
+  }
+  text += ". A lower --learning-rate";
+  if (options_.optimizer == "thor") {
+    text += ", a higher --damping";
+  }
+  return text + " or a longer --warmup may help";
 }
 
 std::string RunFiles::summary() const {

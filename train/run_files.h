@@ -12,6 +12,7 @@
 #include <mjolnir/train/job.h>
 #include <mjolnir/train/meter.h>
 #include <mjolnir/train/options.h>
+#include <mjolnir/train/run_checkpoints.h>
 #include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {
@@ -21,9 +22,10 @@ class RunFiles {
  public:
   /**
    * Makes the folder (make_run_folder()) and the files that are there from the
-   * start. `options` are those that resolved() gave; model and optimizer must
-   * outlive the files. Throws UsageError for a folder that holds a run,
-   * IoError.
+   * start; with options.resume, takes up those of that run. `options` are
+   * those that resolved() gave; model and optimizer must outlive the files.
+   * Throws UsageError for a folder that holds a run, IoError, and what
+   * RunCheckpoints throws.
    */
   RunFiles(const TrainOptions& options, Module& model,
            optim::Optimizer& optimizer, const JobData& data);
@@ -35,7 +37,8 @@ class RunFiles {
    * the run. */
   void also_tell(RunListener& listener);
 
-  /** Makes fit() tell everyone. Must outlive the run. */
+  /** Makes fit() tell everyone, go on where a resumed run was, and make
+   * checkpoints. Must outlive the run. */
   void follow(FitOptions& fit);
 
   /** Writes what is known when fit() returns: the parameters, the decisions of
@@ -45,6 +48,10 @@ class RunFiles {
   /** Ends all files; `test` is what the test images gave, if there is such. */
   void finish(const FitResult& result, const std::optional<Meter>& test);
 
+  /** What to do about a run that diverged or was interrupted: what was saved,
+   * and how to go on; a clause that follows on what happened. */
+  std::string advice(const FitResult& result);
+
   /** The last report on the curvature as a table; "" without one. */
   std::string curvature_table() const;
 
@@ -52,6 +59,7 @@ class RunFiles {
   std::string summary() const;
 
  private:
+  void begin();
   void tell_step(const StepRecord& record);
 
   TrainOptions options_;
@@ -61,6 +69,7 @@ class RunFiles {
   std::vector<std::unique_ptr<RunListener>> owned_;
   std::vector<RunListener*> listeners_;
   std::vector<std::string> names_;  // of the files
+  RunCheckpoints checkpoints_;
 };
 
 }  // namespace mjolnir::train

@@ -235,6 +235,10 @@ TEST(Options, HelpShowsEveryFlagAndDefault) {
       {"--seed", "[default: 1]"},
       {"--threads", "[default: 0]"},
       {"--log-every", "[default: 50]"},
+      {"--checkpoint-every", "[default: 0]"},
+      {"--keep", "[default: 2]"},
+      {"--on-divergence", "[default: stop]"},
+      {"--force", "[default: off]"},
       {"--out", "(default: the next free"}};
   for (const auto& [flag, standard] : flags) {
     EXPECT_THAT(help_of(help, flag), HasSubstr(standard)) << flag;
