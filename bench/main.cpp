@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* usage =
     "usage: mjolnir_bench [--json FILE] "
-    "[--only gemm|kernels|curvature|refresh|step|headers] "
+    "[--only gemm|kernels|curvature|refresh|step|checkpoint|headers] "
     "[--width N --batch N] [--rounds N]\n";
 
 struct Arguments {
@@ -24,7 +24,8 @@ struct Arguments {
 
 bool is_part(const std::string& name) {
   const std::vector<std::string> parts{"gemm",    "kernels", "curvature",
-                                       "refresh", "step",    "headers"};
+                                       "refresh", "step",    "checkpoint",
+                                       "headers"};
   return std::find(parts.begin(), parts.end(), name) != parts.end();
 }
 
@@ -92,6 +93,11 @@ void run(const Arguments& arguments) {
     for (const bench::StepSize& size : sizes(arguments)) {
       bench::refresh_times(report, size, arguments.rounds);
     }
+  }
+  if (wants("checkpoint")) {
+    bench::StepSize size;
+    if (arguments.size.width > 0) size = arguments.size;
+    bench::checkpoint_wait(report, size, arguments.rounds);
   }
   if (wants("headers")) bench::header_ratio(report);
   if (all) report.note("What curvature costs: --only curvature");
