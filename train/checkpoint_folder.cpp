@@ -74,15 +74,13 @@ void CheckpointFolder::save(std::int64_t step,
 // Never the one just written, whatever its number.
 void CheckpointFolder::remove_old(std::int64_t written) const {
   std::vector<std::int64_t> others = steps();
-  others.erase(std::remove_if(others.begin(), others.end(),
-                              [&](std::int64_t step) {
-                                return step == written || step == best_;
-                              }),
+  others.erase(std::remove(others.begin(), others.end(), written),
                others.end());
   const auto spare = static_cast<std::size_t>(keep_ - 1);
   if (others.size() <= spare) return;
   others.resize(others.size() - spare);
   for (const std::int64_t step : others) {
+    if (step == best_) continue;
     std::error_code ignored;  // it does no harm where it is
     fs::remove(path(step), ignored);
   }

@@ -81,7 +81,7 @@ TEST_F(FitResume, ThroughAFileAndSeveralTimes) {
   Trial first(1);
   FitOptions options;
   int calls = 0;
-  options.stop = [&] { return ++calls == 5; };
+  options.stop = [&] { return ++calls >= 5; };
   std::vector<FitCheckpoint> saved;
   options.on_checkpoint = [&](FitCheckpoint moment) {
     write_checkpoint(folder / "c", {moment.state, {}});
@@ -99,10 +99,11 @@ TEST_F(FitResume, ThroughAFileAndSeveralTimes) {
     options.resume = &state;
     options.log_every = 7;
     if (part == 2) options.stop = {};
+    const FitCheckpoint from = saved.back();
     const FitResult result = run.fit(options);
-    if (part == 2) expect_the_rest(saved.back(), run, result);
+    EXPECT_EQ(result.status == FitStatus::Interrupted, part < 2);
+    if (part == 2) expect_the_rest(from, run, result);
   }
-  EXPECT_EQ(saved.size(), 3u);
 }
 
 TEST_F(FitResume, WithinAValidationComesBackToIt) {
@@ -110,7 +111,7 @@ TEST_F(FitResume, WithinAValidationComesBackToIt) {
   FitOptions options;
   int calls = 0;
   // 7 steps, then the first of two batches of the validation.
-  options.stop = [&] { return ++calls == 8; };
+  options.stop = [&] { return ++calls >= 8; };
   std::vector<FitCheckpoint> saved;
   options.on_checkpoint = [&](FitCheckpoint moment) {
     saved.push_back(std::move(moment));
