@@ -35,6 +35,11 @@ struct CurvatureSize {
  * explicit matrix of patches. */
 void curvature_figures(Report& report, const CurvatureSize& size);
 
+/** How long a run waits for a checkpoint of ResNet-20 with THOR's state, in
+ * training steps: the difference that saving makes to a step, medians of
+ * `rounds` of each. */
+void checkpoint_wait(Report& report, const StepSize& size, int rounds);
+
 /** Compiles a file that includes mjolnir.h, and one that includes four
  * standard headers. */
 void header_ratio(Report& report);

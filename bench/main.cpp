@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* usage =
     "usage: mjolnir_bench [--json FILE] "
-    "[--only gemm|kernels|curvature|refresh|step|io|headers] "
+    "[--only gemm|kernels|curvature|refresh|step|io|checkpoint|headers] "
     "[--width N --batch N] [--rounds N]\n";
 
 struct Arguments {
@@ -23,8 +23,9 @@ struct Arguments {
 };
 
 bool is_part(const std::string& name) {
-  const std::vector<std::string> parts{
-      "gemm", "kernels", "curvature", "refresh", "step", "io", "headers"};
+  const std::vector<std::string> parts{"gemm",    "kernels",   "curvature",
+                                       "refresh", "step",      "io",
+                                       "headers", "checkpoint"};
   return std::find(parts.begin(), parts.end(), name) != parts.end();
 }
 
@@ -96,6 +97,11 @@ void run(const Arguments& arguments) {
   if (wants("io")) {
     const std::int64_t width = arguments.size.width;
     bench::io_figures(report, width > 0 ? width : 96, arguments.rounds);
+  }
+  if (wants("checkpoint")) {
+    bench::StepSize size;
+    if (arguments.size.width > 0) size = arguments.size;
+    bench::checkpoint_wait(report, size, arguments.rounds);
   }
   if (wants("headers")) bench::header_ratio(report);
   if (all) report.note("What curvature costs: --only curvature");

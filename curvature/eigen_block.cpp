@@ -119,4 +119,22 @@ Tensor EigenBlock::precondition(const Tensor& gradient, double scale,
   return out;
 }
 
+void EigenBlock::visit_state(StateVisitor& visitor, const Tensor& weight) {
+  ladder_.visit_state(visitor);
+  visitor.integer(measured_);
+  const std::int64_t rows = weight.size(0);
+  const std::int64_t columns = weight.numel() / rows;
+  const auto visit = [&](const char* name, Tensor& value, const Shape& shape) {
+    const Tensor got = visitor.any_tensor(name, value, weight.dtype(), 2);
+    visitor.require(!got.defined() || got.shape() == shape, name,
+                    "is not of shape " + shape.str());
+    if (visitor.loading()) value = got;
+  };
+  visit("a", a_, {columns, columns});
+  visit("g", g_, {rows, rows});
+  visit("u_a", u_a_, {columns, columns});
+  visit("u_g", u_g_, {rows, rows});
+  visit("s", s_, {rows, columns});
+}
+
 }  // namespace mjolnir

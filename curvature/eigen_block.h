@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/ladder.h>
 #include <mjolnir/layers/curvature.h>
@@ -52,6 +53,10 @@ class EigenBlock {
    * whose s + lambda is 0 gives 0. */
   Tensor precondition(const Tensor& gradient, double scale,
                       double damping) const;
+
+  /** Shows the averages, the basis and the moments in it; `weight` is the
+   * layer's. */
+  void visit_state(StateVisitor& visitor, const Tensor& weight);
 
  private:
   void average(Tensor& old, const Tensor& now) const;

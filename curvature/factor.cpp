@@ -180,6 +180,20 @@ template void Factor::multiply_right(std::int64_t, const float*, float*) const;
 template void Factor::multiply_right(std::int64_t, const double*,
                                      double*) const;
 
+void Factor::visit_state(StateVisitor& visitor, bool inverted) {
+  visitor.number(mean_);
+  visitor.number(largest_);
+  visitor.number(damping_);
+  if (average_.defined()) {
+    if (visitor.integer(averaged_)) {
+      visitor.tensor("average", average_);
+    } else if (visitor.loading()) {
+      average_.fill(0.0);  // take() multiplies it by 0
+    }
+  }
+  if (inverted) visitor.tensor("inverse", inverse_.values);
+}
+
 Tensor Factor::inverse_in_weight_order() const {
   const Tensor dense = inverse_.dense();
   if (options_.order.empty() || !inverse_.order.empty()) return dense;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/core/types.h>
 #include <mjolnir/curvature/block_inverse.h>
@@ -64,6 +65,10 @@ class Factor {
   Tensor inverse_in_weight_order() const;
   /** Overwrites the inverse in use; given like inverse_in_weight_order(). */
   void set_inverse(const Tensor& inverse);
+
+  /** Shows the average, the inverse (`inverted`: it was made) and what goes to
+   * the diagonal. Between a done() and the next take(). */
+  void visit_state(StateVisitor& visitor, bool inverted);
 
  private:
   BlockInverse new_inverse() const;

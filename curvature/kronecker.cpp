@@ -14,6 +14,7 @@
 #include "core/detail/number.h"
 #include "curvature/detail/apply.h"
 #include "curvature/detail/label.h"
+#include "curvature/detail/layer_state.h"
 
 namespace mjolnir {
 namespace {
@@ -288,6 +289,18 @@ void KroneckerBlock::finish(bool inverted, long step) {
 void KroneckerBlock::skip(long step, const std::string& why) {
   ladder_.skip(step, why);
   state_.ladder = ladder_.counts();
+}
+
+void KroneckerBlock::visit_state(StateVisitor& visitor) {
+  visitor.integer(finite_);
+  visitor.number(scalar_);
+  visitor.number(positions_);
+  detail::visit_state(visitor, damping_);
+  ladder_.visit_state(visitor);
+  const bool inverted = detail::visit_state(visitor, state_);
+  visitor.scope("a", [&] { a_.visit_state(visitor, inverted); });
+  visitor.scope("g", [&] { g_.visit_state(visitor, inverted); });
+  if (visitor.loading()) state_.ladder = ladder_.counts();
 }
 
 double KroneckerBlock::cost() const noexcept {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/damping.h>
 #include <mjolnir/curvature/factor.h>
@@ -99,6 +100,9 @@ class KroneckerBlock {
    * unless `positions` (T) is finite and above 0. */
   void set_inverses(const Tensor& a, const Tensor& g, double positions,
                     long step);
+
+  /** Shows averages, inverses, damping and what the ladder did. */
+  void visit_state(StateVisitor& visitor);
 
  private:
   friend void refresh(const std::vector<KroneckerBlock*>& blocks, long step);

@@ -50,6 +50,15 @@ bool Ladder::raise(Side side, long step, const std::string& why) {
   return true;
 }
 
+void Ladder::visit_state(StateVisitor& visitor) {
+  for (int& raised : raised_) visitor.integer(raised, 0, most_raises);
+  for (std::int64_t* count :
+       {&counts_.not_finite, &counts_.raised, &counts_.kept, &counts_.scalar,
+        &counts_.skipped, &counts_.no_basis}) {
+    visitor.integer(*count, 0, INT64_MAX);
+  }
+}
+
 void Ladder::relax(Side side) noexcept {
   int& raised = raised_[index(side)];
   if (raised > 0) --raised;

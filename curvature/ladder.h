@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <mjolnir/core/state.h>
+
 namespace mjolnir {
 
 /** What a layer preconditions with after a refresh. */
@@ -52,6 +54,9 @@ class Ladder {
   void skip(long step, const std::string& why);
 
   const LadderCounts& counts() const noexcept { return counts_; }
+
+  /** Shows the counts and how far the diagonals are raised. */
+  void visit_state(StateVisitor& visitor);
 
  private:
   void report(long step, const std::string& what) const;

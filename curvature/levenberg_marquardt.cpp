@@ -52,4 +52,11 @@ void LevenbergMarquardt::adapt(double change, double predicted) {
   damping_ = std::clamp(damping_, options_.least, options_.most);
 }
 
+void LevenbergMarquardt::visit_state(StateVisitor& visitor) {
+  const double damping = visitor.number(damping_);
+  visitor.require(damping >= options_.least && damping <= options_.most,
+                  "damping", "is outside its bounds");
+  visitor.number(ratio_);
+}
+
 }  // namespace mjolnir

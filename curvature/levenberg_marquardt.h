@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mjolnir/core/state.h>
+
 namespace mjolnir {
 
 /** Options of LevenbergMarquardt; the defaults are K-FAC's. */
@@ -36,6 +38,9 @@ class LevenbergMarquardt {
   void adapt(double change, double predicted);
   /** rho of the last adaptation; NaN before. */
   double ratio() const noexcept { return ratio_; }
+
+  /** Shows lambda and rho. */
+  void visit_state(StateVisitor& visitor);
 
  private:
   LevenbergMarquardtOptions options_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <mjolnir/core/autograd.h>
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/direction.h>
 #include <mjolnir/curvature/kronecker.h>
@@ -122,6 +123,10 @@ class KroneckerPreconditioner {
    * apart. */
   long refreshes() const noexcept;
 
+  /** Shows, in a scope "curvature", the blocks of all layers, what each is to
+   * do next, and the decisions so far. */
+  void visit_state(StateVisitor& visitor);
+
  private:
   struct Layer {
     std::shared_ptr<FactorObserver> observer;
@@ -156,6 +161,7 @@ class KroneckerPreconditioner {
   double gradient_scale(const FactorSums& sums) const;
   double trace(const Layer& layer) const;
   void look(Layer& layer, double damping);
+  void visit_decisions(StateVisitor& visitor);
   void note_cosine(const Use& use) const;
 
   std::vector<Tensor> parameters_;

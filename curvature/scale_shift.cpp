@@ -62,6 +62,18 @@ void ScaleShiftPreconditioner::collect() {
   }
 }
 
+void ScaleShiftPreconditioner::visit_state(StateVisitor& visitor) {
+  for (Pair& p : pairs_) {
+    visitor.scope(p.block.name(), [&] {
+      visitor.integer(p.look);
+      visitor.integer(p.last_look, -1, INT64_MAX);
+      visitor.integer(p.looks, 0, INT64_MAX);
+      visitor.number(p.cosine);
+      p.block.visit_state(visitor);
+    });
+  }
+}
+
 const std::string* ScaleShiftPreconditioner::without_sums(
     const Places& places) const {
   const std::string* without = nullptr;

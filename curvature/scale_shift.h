@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/direction.h>
 #include <mjolnir/curvature/scale_shift_block.h>
@@ -66,6 +67,9 @@ class ScaleShiftPreconditioner {
   /** Null for an unknown layer. */
   const ScaleShiftBlock* find(const std::string& layer) const;
   long refreshes() const noexcept;
+
+  /** Shows the blocks and which layers are to be looked at. */
+  void visit_state(StateVisitor& visitor);
 
  private:
   struct Pair {

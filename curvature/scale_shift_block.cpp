@@ -11,6 +11,7 @@
 #include "core/detail/check.h"
 #include "core/detail/dispatch.h"
 #include "curvature/detail/label.h"
+#include "curvature/detail/layer_state.h"
 
 namespace mjolnir {
 namespace {
@@ -155,6 +156,27 @@ double ScaleShiftBlock::energy(const ScaleShiftTensors& x) const {
            f.shift * shifts[i] * shifts[i];
   }
   return sum;
+}
+
+void ScaleShiftBlock::visit_state(StateVisitor& visitor) {
+  ladder_.visit_state(visitor);
+  detail::visit_state(visitor, state_);
+  const auto visit = [&](const char* name, std::vector<Pair>& pairs) {
+    const Tensor all = Tensor::empty({state_.rows, 3}, {DType::F64});
+    double* at = all.mutable_data<double>();
+    for (const Pair& p : pairs) {
+      for (const double x : {p.scale, p.both, p.shift}) *at++ = x;
+    }
+    visitor.tensor(name, all);
+    const double* from = all.data<double>();
+    for (Pair& p : pairs) {
+      p = {from[0], from[1], from[2]};
+      from += 3;
+    }
+  };
+  visit("fisher", fisher_);
+  visit("inverse", inverse_);
+  if (visitor.loading()) state_.ladder = ladder_.counts();
 }
 
 Tensor ScaleShiftBlock::inverse() const {

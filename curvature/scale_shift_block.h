@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/ladder.h>
 #include <mjolnir/curvature/state.h>
@@ -63,6 +64,9 @@ class ScaleShiftBlock {
   double energy(const ScaleShiftTensors& x) const;
   /** (units,2,2) in f64; undefined before the first refresh. */
   Tensor inverse() const;
+
+  /** Shows averages, inverses and what the ladder did. */
+  void visit_state(StateVisitor& visitor);
 
  private:
   /** The distinct elements of a symmetric 2x2 matrix. */

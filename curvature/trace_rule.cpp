@@ -70,6 +70,11 @@ TraceDecision TraceRule::look(double trace, double damping, double rows) {
   return decision;
 }
 
+void TraceRule::visit_state(StateVisitor& visitor) {
+  visitor.number(reference_);
+  visitor.integer(frozen_);
+}
+
 Verdict TraceRule::judge(const TraceDecision& decision,
                          double denominator) const {
   if (options_.refresh_above == 0.0 || denominator == 0.0 ||

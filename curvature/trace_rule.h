@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <mjolnir/core/state.h>
+
 namespace mjolnir {
 
 /** What tau of a look is compared with. */
@@ -63,6 +65,9 @@ class TraceRule {
   /** The tau that the next look is compared with; below 0 before the first. */
   double reference() const noexcept { return reference_; }
   const TraceRuleOptions& options() const noexcept { return options_; }
+
+  /** Shows reference() and frozen(). */
+  void visit_state(StateVisitor& visitor);
 
  private:
   Verdict judge(const TraceDecision& decision, double denominator) const;

@@ -45,6 +45,7 @@ int run(const train::TrainOptions& options, train::Console& progress,
   fit.log_every = options.log_every;
   fit.objective = train::classification(options.label_smoothing);
   fit.validation = *options.validation > 0 ? &validation : nullptr;
+  fit.on_divergence = train::on_divergence(options);
   fit.stop = [] { return train::stop_signal() != 0; };
   files.follow(fit);
   const train::FitResult result = train::fit(*model, *optimizer, training, fit);
@@ -68,16 +69,13 @@ int run(const train::TrainOptions& options, train::Console& progress,
   output.text(files.summary());
   log.summary();
 
+  const std::string advice = files.advice(result);
   if (result.status == train::FitStatus::Diverged) {
-    log.error("diverged " + result.reason +
-              "; the parameters before that step were saved. A lower "
-              "--learning-rate" +
-              (options.optimizer == "thor" ? ", a higher --damping" : "") +
-              " or a longer --warmup may help");
+    log.error("diverged " + result.reason + advice);
     return train::exit_diverged;
   }
   if (train::stop_signal() != 0) {
-    log.warning("interrupted; the parameters so far were saved");
+    log.warning("interrupted; the parameters so far were saved" + advice);
     return 128 + train::stop_signal();
   }
   if (!output.working()) {
@@ -97,7 +95,7 @@ int main(int argc, char** argv) {
   train::Console output(standard_output);
   train::Log log(progress);
   try {
-    const train::CommandLine line = train::parse_command_line(argc, argv);
+    const train::CommandLine line = train::read_command_line(argc, argv);
     if (!line.message.empty()) {
       output.text(line.message);
       return train::exit_ok;

@@ -7,14 +7,26 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <climits>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
+#include "io/detail/system_calls.h"
+
 namespace mjolnir::io {
 namespace {
+
+using detail::system_calls;
+
+constexpr const char* temporary_mark = ".tmp-";
+std::atomic<long> temporaries{0};  // names used so far
 
 [[noreturn]] void fail(const std::string& what, const std::string& path,
                        int error) {
@@ -26,7 +38,7 @@ class Descriptor {
  public:
   explicit Descriptor(int value) : value_(value) {}
   ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
+    if (value_ >= 0) system_calls().close(value_);
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -39,9 +51,17 @@ class Descriptor {
 int open_retrying(const char* path, int flags, mode_t mode = 0) {
   int descriptor = -1;
   do {
-    descriptor = ::open(path, flags | O_CLOEXEC, mode);
+    descriptor = system_calls().open(path, flags | O_CLOEXEC, mode);
   } while (descriptor < 0 && errno == EINTR);
   return descriptor;
+}
+
+int fsync_retrying(int descriptor) {
+  int result = 0;
+  do {
+    result = system_calls().fsync(descriptor);
+  } while (result != 0 && errno == EINTR);
+  return result;
 }
 
 bool is_special(const std::string& path) {
@@ -76,9 +96,31 @@ void flush_directory(const std::string& path) {
   const Descriptor directory(
       open_retrying(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY));
   if (directory.get() < 0) fail("open the directory of", path, errno);
-  if (::fsync(directory.get()) != 0 && errno != EINVAL) {
+  if (fsync_retrying(directory.get()) != 0 && errno != EINVAL) {
     fail("flush the directory of", path, errno);
   }
+}
+
+std::optional<long> number(const char* begin, const char* end) {
+  long value = 0;
+  const auto [rest, error] = std::from_chars(begin, end, value);
+  if (error != std::errc() || rest != end || value < 0) return std::nullopt;
+  return value;
+}
+
+// True for "<file>.tmp-<process>-<number>" if nobody can be writing it.
+bool is_leftover(const std::string& name) {
+  const std::size_t mark = name.rfind(temporary_mark);
+  const std::size_t dash = name.rfind('-');
+  if (mark == std::string::npos || mark == 0) return false;
+  const char* text = name.c_str();
+  const char* begin = text + mark + std::strlen(temporary_mark);
+  if (begin > text + dash) return false;
+  const auto process = number(begin, text + dash);
+  const auto count = number(text + dash + 1, text + name.size());
+  if (!process || !count || *process < 1 || *process > INT_MAX) return false;
+  if (*process == ::getpid()) return *count >= temporaries;  // not made by us
+  return ::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH;
 }
 
 }  // namespace
@@ -107,6 +149,12 @@ Bytes read_file(const std::string& path) {
   return bytes;
 }
 
+void flush_file(const std::string& path) {
+  const Descriptor file(open_retrying(path.c_str(), O_RDONLY));
+  if (file.get() < 0) fail("open", path, errno);
+  if (fsync_retrying(file.get()) != 0) fail("flush", path, errno);
+}
+
 bool file_exists(const std::string& path) noexcept {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
@@ -133,27 +181,30 @@ AtomicFile::AtomicFile(const std::string& path)
   if (is_special(target_)) {
     descriptor_ = open_retrying(target_.c_str(), O_WRONLY);
   } else {
-    static std::atomic<unsigned> count{0};
-    temporary_ = target_ + ".tmp-" + std::to_string(::getpid()) + "-" +
-                 std::to_string(count.fetch_add(1));
-    descriptor_ =
-        open_retrying(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+    // A name may be taken by what a killed process with our number left.
+    do {
+      temporary_ = target_ + temporary_mark + std::to_string(::getpid()) + "-" +
+                   std::to_string(temporaries.fetch_add(1));
+      descriptor_ =
+          open_retrying(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666);
+    } while (descriptor_ < 0 && errno == EEXIST);
   }
   if (descriptor_ < 0) fail("write", path_, errno);
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (descriptor_ >= 0) system_calls().close(descriptor_);
+  if (!temporary_.empty()) system_calls().unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, std::size_t size) {
   if (descriptor_ < 0) throw IoError("[io] '" + path_ + "' is closed");
   const char* bytes = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t put = ::write(descriptor_, bytes, size);
+    const ssize_t put = system_calls().write(descriptor_, bytes, size);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail("write", path_, errno);
+    if (put == 0) fail("write", path_, ENOSPC);  // it would never end
     bytes += put;
     size -= static_cast<std::size_t>(put);
   }
@@ -162,17 +213,37 @@ void AtomicFile::write(const void* data, std::size_t size) {
 void AtomicFile::commit() {
   if (descriptor_ < 0) throw IoError("[io] '" + path_ + "' is closed");
   // A device cannot be flushed; a file that cannot is not safe.
-  if (::fsync(descriptor_) != 0 && !temporary_.empty()) {
+  if (fsync_retrying(descriptor_) != 0 && !temporary_.empty()) {
     fail("flush", path_, errno);
   }
+  // Once only: after EINTR the number may already be another file's.
   const int closing = std::exchange(descriptor_, -1);
-  if (::close(closing) != 0) fail("close", path_, errno);
-  if (temporary_.empty()) return;
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-    fail("replace", path_, errno);
+  if (system_calls().close(closing) != 0 && errno != EINTR) {
+    fail("close", path_, errno);
   }
+  if (temporary_.empty()) return;
+  int renamed = 0;
+  do {
+    renamed = system_calls().rename(temporary_.c_str(), target_.c_str());
+  } while (renamed != 0 && errno == EINTR);
+  if (renamed != 0) fail("replace", path_, errno);
   temporary_.clear();
   flush_directory(target_);
+}
+
+std::vector<std::string> remove_leftovers(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> removed;
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!is_leftover(name)) continue;
+    std::error_code ignored;
+    if (fs::remove(at->path(), ignored)) removed.push_back(name);
+  }
+  std::sort(removed.begin(), removed.end());
+  return removed;
 }
 
 void write_file(const std::string& path, std::string_view content) {

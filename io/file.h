@@ -15,6 +15,9 @@ using Bytes = std::vector<std::uint8_t>;
 /** Whole content of a file. Throws IoError with the path and the reason. */
 Bytes read_file(const std::string& path);
 
+/** Waits until what was written to a file is on the disk. Throws IoError. */
+void flush_file(const std::string& path);
+
 /** True if `path` leads to a regular file. */
 bool file_exists(const std::string& path) noexcept;
 
@@ -46,6 +49,14 @@ class AtomicFile {
   std::string temporary_;  // empty if written directly
   int descriptor_ = -1;
 };
+
+/**
+ * Removes the temporary files that AtomicFiles of processes that are gone left
+ * in a directory (a process that was killed cannot), and gives their names.
+ * Those of living processes stay, and so does every other file. Throws nothing:
+ * what cannot be removed does no harm.
+ */
+std::vector<std::string> remove_leftovers(const std::string& directory);
 
 /** AtomicFile in one call. */
 void write_file(const std::string& path, std::string_view content);

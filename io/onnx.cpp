@@ -1,4 +1,5 @@
 #include <mjolnir/io/onnx.h>
+#include <mjolnir/version.h>
 
 #include <limits>
 #include <type_traits>
@@ -140,7 +141,7 @@ std::string encode_onnx(const OnnxModel& model) {
   ProtobufMessage message;
   message.integer(1, model.ir_version);
   message.text(2, "mjolnir");
-  message.text(3, model.version.empty() ? MJOLNIR_VERSION : model.version);
+  message.text(3, model.version.empty() ? library_version() : model.version);
   message.message(7, graph_of(model));
   message.message(8, opset);
   if (message.bytes().size() > std::numeric_limits<std::int32_t>::max()) {

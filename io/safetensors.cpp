@@ -312,6 +312,14 @@ std::string header_of(const Order& order, const Metadata& metadata) {
   return text;
 }
 
+template <class File>
+void write_all(File& file, const std::string& header, const Order& order) {
+  const std::uint64_t length = header.size();
+  file.write(&length, sizeof length);
+  file.write(header.data(), header.size());
+  for (const auto* named : order) detail::write_elements(file, named->second);
+}
+
 }  // namespace
 
 SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name) {
@@ -348,11 +356,29 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors,
   const Order order = sorted(tensors);
   const std::string header = header_of(order, metadata);
   AtomicFile file(path);
-  const std::uint64_t length = header.size();
-  file.write(&length, sizeof length);
-  file.write(header);
-  for (const auto* named : order) detail::write_elements(file, named->second);
+  write_all(file, header, order);
   file.commit();
+}
+
+Bytes encode_safetensors(const NamedTensors& tensors,
+                         const Metadata& metadata) {
+  const Order order = sorted(tensors);
+  const std::string header = header_of(order, metadata);
+  struct Memory {
+    Bytes bytes;
+    void write(const void* data, std::size_t size) {
+      const auto* from = static_cast<const std::uint8_t*>(data);
+      bytes.insert(bytes.end(), from, from + size);
+    }
+  } memory;
+  std::size_t size = 8 + header.size();
+  for (const auto* named : order) {
+    const Tensor& tensor = named->second;
+    size += static_cast<std::size_t>(tensor.numel()) * size_of(tensor.dtype());
+  }
+  memory.bytes.reserve(size);
+  write_all(memory, header, order);
+  return std::move(memory.bytes);
 }
 
 }  // namespace mjolnir::io

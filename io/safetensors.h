@@ -42,4 +42,8 @@ SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name);
 void write_safetensors(const std::string& path, const NamedTensors& tensors,
                        const Metadata& metadata = {});
 
+/** The bytes of that file. Throws ValueError as write_safetensors(). */
+Bytes encode_safetensors(const NamedTensors& tensors,
+                         const Metadata& metadata = {});
+
 }  // namespace mjolnir::io

@@ -26,6 +26,9 @@ class Dropout : public Module {
   std::unique_ptr<Module> clone() const override;
   std::string describe() const override;
 
+  /** Shows where its stream stands. */
+  void visit_state(StateVisitor& visitor) override { visitor.generator(rng_); }
+
   /** Its stream, to save and restore. */
   Generator& generator() noexcept { return rng_; }
 

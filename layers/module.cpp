@@ -199,6 +199,8 @@ std::vector<StateDifference> Module::load_matching_state(
   return differences;
 }
 
+void Module::visit_state(StateVisitor& /*visitor*/) {}
+
 std::int64_t Module::parameter_count() const {
   std::int64_t count = 0;
   for (const Tensor& parameter : parameters())

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/layers/state.h>
 
@@ -72,6 +73,11 @@ class Module {
    * dtype; the others stay as they are. Returns state_differences(). */
   std::vector<StateDifference> load_matching_state(
       const std::vector<NamedTensor>& state) const;
+
+  /** Shows what this module (not its children) must keep to go on with a run
+   * beside parameters and buffers, such as where its random numbers stand.
+   * Nothing unless overridden. */
+  virtual void visit_state(StateVisitor& visitor);
 
   /** Number of trainable elements (frozen ones not counted). */
   std::int64_t parameter_count() const;

@@ -37,6 +37,21 @@ AdamW::AdamW(const std::vector<ParameterGroup>& groups,
 
 void AdamW::step() { apply(begin_step()); }
 
+void AdamW::visit_state(StateVisitor& visitor) {
+  Optimizer::visit_state(visitor);
+  for (long& steps : own_steps_) visitor.integer(steps, 0, INT64_MAX);
+  const std::vector<NamedTensor> named = state_names();
+  const auto visit = [&](const char* scope, std::vector<Tensor>& moments) {
+    visitor.scope(scope, [&] {
+      for (std::size_t i = 0; i < named.size(); ++i) {
+        visitor.optional_tensor(named[i].first, moments[i], named[i].second);
+      }
+    });
+  };
+  visit("first", first_);
+  visit("second", second_);
+}
+
 void AdamW::apply(const std::vector<Update>& updates) {
   for (const Update& u : updates) {
     if (second_[u.index].defined()) continue;

@@ -34,6 +34,7 @@ class AdamW : public Optimizer {
                  const AdamWOptions& options = {});
 
   void step() override;
+  void visit_state(StateVisitor& visitor) override;
 
  protected:
   /** Takes the step by these gradients, which may be preconditioned. */

@@ -173,6 +173,25 @@ void Ekfac::step() {
   plan();
 }
 
+void Ekfac::visit_state(StateVisitor& visitor) {
+  Optimizer::visit_state(visitor);
+  momentum_.visit_state(visitor, state_names());
+  visitor.scope("blocks", [&] {
+    for (Layer& l : layers_) {
+      visitor.scope(l.block.name(), [&] {
+        l.block.visit_state(visitor, list()[l.parameter].tensor);
+      });
+    }
+  });
+  if (!visitor.loading()) return;
+  for (Layer& l : layers_) {
+    l.watching = ObservationHandle();
+    l.moments.reset();
+    if (l.block.ready()) watch(l);
+  }
+  plan();
+}
+
 double Ekfac::damping() const { return value_of(options_.damping, "damping"); }
 
 const EigenBlock& Ekfac::block(const std::string& layer) const {

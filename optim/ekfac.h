@@ -49,6 +49,7 @@ class Ekfac final : public Optimizer {
 
   void zero_grad() override;
   void step() override;
+  void visit_state(StateVisitor& visitor) override;
 
   /** lambda at the step to come. */
   double damping() const;

@@ -88,6 +88,12 @@ void Kfac::step() {
   blocks().plan(steps());
 }
 
+void Kfac::visit_state(StateVisitor& visitor) {
+  Optimizer::visit_state(visitor);
+  momentum_.visit_state(visitor, state_names());
+  blocks().visit_state(visitor);
+}
+
 double Kfac::damping() const { return value_of(options_.damping, "damping"); }
 
 }  // namespace mjolnir::optim

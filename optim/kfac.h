@@ -70,6 +70,7 @@ class Kfac final : public Optimizer, public KroneckerState {
   void zero_grad() override;
   void step() override;
   double damping() const override;
+  void visit_state(StateVisitor& visitor) override;
 
  private:
   KfacOptions options_;

@@ -51,6 +51,17 @@ std::vector<std::size_t> Momentum::step(
   return refused;
 }
 
+void Momentum::visit_state(StateVisitor& visitor,
+                           const std::vector<NamedTensor>& parameters) {
+  if (options_.momentum == 0.0) return;
+  visitor.scope("momentum", [&] {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      visitor.optional_tensor(parameters[i].first, velocity_[i],
+                              parameters[i].second);
+    }
+  });
+}
+
 bool Momentum::move(const Update& u, const Direction& d) {
   const Tensor& w = u.parameter;
   const Tensor& v = velocity_[u.index];

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/curvature/preconditioner.h>
 #include <mjolnir/optim/optimizer.h>
@@ -30,6 +31,10 @@ class Momentum {
    * those in the list. */
   std::vector<std::size_t> step(const std::vector<Update>& updates,
                                 const std::vector<Direction>& directions);
+
+  /** Shows the velocities under the names of `parameters`. */
+  void visit_state(StateVisitor& visitor,
+                   const std::vector<NamedTensor>& parameters);
 
  private:
   bool move(const Update& update, const Direction& direction);

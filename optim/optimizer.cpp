@@ -132,7 +132,42 @@ double Optimizer::value_of(const Schedule& schedule, const char* what) const {
 }
 
 double Optimizer::learning_rate() const {
-  return value_of(common_.learning_rate, "learning rate");
+  return rate_factor_ * value_of(common_.learning_rate, "learning rate");
+}
+
+void Optimizer::scale_learning_rate(double factor) {
+  detail::require_at_least_zero(name(), "a factor of the learning rate",
+                                factor);
+  rate_factor_ *= factor;
+}
+
+void Optimizer::visit_state(StateVisitor& visitor) {
+  visitor.integer(steps_, 0, INT64_MAX);
+  visitor.number(rate_factor_);
+}
+
+SavedState Optimizer::state() const {
+  // Saving shows the state and changes nothing.
+  auto* self = const_cast<Optimizer*>(this);
+  return save_state([self](StateVisitor& visitor) {
+    visitor.scope(self->name(), [&] { self->visit_state(visitor); });
+  });
+}
+
+void Optimizer::load_state(const SavedState& state) {
+  mjolnir::load_state(state, [this](StateVisitor& visitor) {
+    visitor.scope(name(), [&] { visit_state(visitor); });
+  });
+}
+
+std::vector<NamedTensor> Optimizer::state_names() const {
+  std::vector<NamedTensor> named = named_parameters();
+  std::unordered_map<std::string, int> times;
+  for (const auto& [label, tensor] : named) ++times[label];
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    if (times[named[i].first] > 1) named[i].first += "#" + std::to_string(i);
+  }
+  return named;
 }
 
 std::vector<NamedTensor> Optimizer::named_parameters() const {
@@ -182,9 +217,10 @@ std::vector<Update> Optimizer::begin_step(double scale) const {
   check_module();
   std::vector<double> rates;
   for (const Group& group : groups_) {
-    rates.push_back(value_of(
-        group.learning_rate ? *group.learning_rate : common_.learning_rate,
-        "learning rate"));
+    rates.push_back(rate_factor_ * value_of(group.learning_rate
+                                                ? *group.learning_rate
+                                                : common_.learning_rate,
+                                            "learning rate"));
   }
   std::vector<Update> updates;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

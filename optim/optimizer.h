@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/core/tensor.h>
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/schedule.h>
@@ -77,6 +78,21 @@ class Optimizer {
    */
   virtual void step() = 0;
 
+  /** Shows all that the steps to come depend on, besides the options: step
+   * counters, momentum, inverses, running averages, decisions. An optimizer
+   * with state of its own overrides it and calls the one it overrides. */
+  virtual void visit_state(StateVisitor& visitor);
+  /** A copy of that state; see save_state(). */
+  SavedState state() const;
+  /** Goes on from state() of an optimizer with the same options and parameters:
+   * the same steps follow, bit for bit. Throws what load_state() throws. */
+  void load_state(const SavedState& state);
+
+  /** Multiplies every learning rate from the next step on, schedules and those
+   * of groups included; part of the state. Throws ValueError unless the factor
+   * is finite and at least 0. */
+  void scale_learning_rate(double factor);
+
   /** Steps taken so far. */
   long steps() const noexcept { return steps_; }
   /** The options' learning rate at the step to come. */
@@ -126,6 +142,8 @@ class Optimizer {
   std::vector<Tensor> zero_state() const;
   /** The parameters, in the order of their indices. */
   std::vector<Tensor> tensors() const;
+  /** The same under names that are unique, for visit_state(). */
+  std::vector<NamedTensor> state_names() const;
   const char* name() const noexcept { return common_.name; }
   /** Emits a warning, under the optimizer's name: the parameter was left alone
    * where its step is not finite. */
@@ -155,6 +173,7 @@ class Optimizer {
   std::vector<Group> groups_;
   std::vector<Parameter> parameters_;
   long steps_ = 0;
+  double rate_factor_ = 1.0;
 };
 
 }  // namespace mjolnir::optim

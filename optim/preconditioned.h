@@ -78,6 +78,11 @@ class Preconditioned final : public Inner, public KroneckerState {
     blocks().plan(this->steps());
   }
 
+  void visit_state(StateVisitor& visitor) override {
+    Inner::visit_state(visitor);
+    blocks().visit_state(visitor);
+  }
+
   double damping() const override {
     return this->value_of(options_.damping, "damping");
   }

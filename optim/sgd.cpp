@@ -42,6 +42,18 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const SgdOptions& options)
 
 void Sgd::step() { apply(begin_step()); }
 
+void Sgd::visit_state(StateVisitor& visitor) {
+  Optimizer::visit_state(visitor);
+  for (char& started : started_) visitor.integer(started, 0, 1);
+  if (options_.momentum == 0.0) return;
+  visitor.scope("momentum", [&] {
+    const std::vector<NamedTensor> named = state_names();
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      visitor.optional_tensor(named[i].first, velocity_[i], named[i].second);
+    }
+  });
+}
+
 void Sgd::apply(const std::vector<Update>& updates) {
   for (const Update& u : updates) {
     Tensor& v = velocity_[u.index];

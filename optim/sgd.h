@@ -32,6 +32,7 @@ class Sgd : public Optimizer {
                const SgdOptions& options = {});
 
   void step() override;
+  void visit_state(StateVisitor& visitor) override;
 
  protected:
   /** Takes the step by these gradients, which may be preconditioned. */

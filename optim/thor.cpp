@@ -192,6 +192,15 @@ void Thor::divide_norms(std::vector<Direction>& directions,
   }
 }
 
+void Thor::visit_state(StateVisitor& visitor) {
+  Optimizer::visit_state(visitor);
+  momentum_.visit_state(visitor, state_names());
+  if (adaptive_) {
+    visitor.scope("damping", [&] { adaptive_->visit_state(visitor); });
+  }
+  blocks().visit_state(visitor);
+}
+
 double Thor::damping() const {
   return adaptive_ ? adaptive_->damping()
                    : value_of(options_.damping, "damping");

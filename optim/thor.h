@@ -100,6 +100,7 @@ class Thor final : public Optimizer, public KroneckerState {
 
   /** lambda at the step to come. */
   double damping() const override;
+  void visit_state(StateVisitor& visitor) override;
   /** Null without adaptive damping. */
   const LevenbergMarquardt* adaptive_damping() const noexcept {
     return adaptive_ ? &*adaptive_ : nullptr;

@@ -54,7 +54,19 @@ Json option_values(const TrainOptions& o) {
               {"report-curvature", o.report_curvature},
               {"tensorboard", o.tensorboard},
               {"no-report", o.no_report},
-              {"out", o.out}};
+              {"out", o.out},
+              {"checkpoint-every", o.checkpoint_every},
+              {"keep", o.keep},
+              {"on-divergence", o.on_divergence}};
+}
+
+std::string text_of(const Json& value) {
+  if (value.is_null()) {
+    return "";
+  }
+  return value.is_string()
+             ? value.get<std::string>()
+             : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string version(int major, int minor, int patch) {
@@ -113,14 +125,57 @@ std::string config_text(const TrainOptions& options) {
   return config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string build_text() {
+  return std::string(library_version()) + ", " + MJOLNIR_BUILD_TYPE +
+         (MJOLNIR_BUILD_NATIVE ? ", native" : "") + ", " + compiler() +
+         ", oneDNN " + (has_onednn() ? onednn_version() : "none") + ", " +
+         cpuinfo("model name");
+}
+
 std::string config_hash(const TrainOptions& options) {
   Json values = option_values(options);
-  values.erase("out");
-  values.erase("tensorboard");
-  values.erase("no-report");
+  for (const char* name :
+       {"out", "checkpoint-every", "keep", "tensorboard", "no-report"}) {
+    values.erase(name);
+  }
   const std::string text =
       values.dump(-1, ' ', false, Json::error_handler_t::replace);
   return io::sha256(text.data(), text.size());
+}
+
+std::vector<std::pair<std::string, std::string>> option_texts(
+    const TrainOptions& options) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  const Json values = option_values(options);  // items() refers to it
+  for (const auto& [name, value] : values.items()) {
+    texts.emplace_back(name, text_of(value));
+  }
+  return texts;
+}
+
+std::vector<std::string> config_arguments(const std::string& path) {
+  const io::Bytes bytes = io::read_file(path);
+  const Json config = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  if (!config.is_object() || !config.contains("options") ||
+      !config["options"].is_object()) {
+    throw IoError("[config] '" + path + "' is not the config.json of a run");
+  }
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] : config["options"].items()) {
+    if (value.is_structured()) {
+      throw IoError("[config] '" + path + "' has " + name +
+                    ", which is neither a word nor a number");
+    }
+    const std::string text = text_of(value);
+    if (name == "out" || text.empty() || value == false) {
+      continue;
+    }
+    arguments.push_back("--" + name);
+    if (!value.is_boolean()) {
+      arguments.push_back(text);
+    }
+  }
+  return arguments;
 }
 
 void write_config(const std::string& path, const TrainOptions& options) {

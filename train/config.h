@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <mjolnir/train/options.h>
 
@@ -14,9 +16,22 @@ namespace mjolnir::train {
  */
 std::string config_text(const TrainOptions& options);
 
-/** SHA-256 of the options but for `out`: equal for runs that should be equal,
- * given one machine, build and number of threads. */
+/** SHA-256 of the options that decide the result: equal for runs that should be
+ * equal, given one machine, build and number of threads. */
 std::string config_hash(const TrainOptions& options);
+
+/** How this library was built and what it runs on, in a line. */
+std::string build_text();
+
+/** Every option that config.json holds and its value as its flag takes it; ""
+ * for one that has none. */
+std::vector<std::pair<std::string, std::string>> option_texts(
+    const TrainOptions& options);
+
+/** The options in a config.json, as flags and values that
+ * parse_command_line() understands; without `out`. Throws IoError for a file
+ * that is not one of ours. */
+std::vector<std::string> config_arguments(const std::string& path);
 
 /** Writes config_text() to a new file; throws IoError. */
 void write_config(const std::string& path, const TrainOptions& options);

@@ -115,6 +115,13 @@ std::int64_t depth_of(const std::string& name) {
 
 }  // namespace
 
+OnDivergence on_divergence(const TrainOptions& o) {
+  if (o.on_divergence == "skip") {
+    return OnDivergence::Skip;
+  }
+  return o.on_divergence == "lower" ? OnDivergence::Lower : OnDivergence::Stop;
+}
+
 JobData load_data(const TrainOptions& o) {
   data::TrainTest both = open_data(o);
   if (*o.validation >= both.train.size()) {

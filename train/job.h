@@ -10,6 +10,7 @@
 #include <mjolnir/optim/optimizer.h>
 #include <mjolnir/optim/schedule.h>
 #include <mjolnir/train/curvature_log.h>
+#include <mjolnir/train/fit.h>
 #include <mjolnir/train/options.h>
 
 /** From options, as resolved() gives them, to the parts of a run. */
@@ -55,6 +56,9 @@ std::unique_ptr<Module> make_model(const TrainOptions& options,
 /** The learning rate of the options over a run of so many steps. */
 optim::Schedule make_schedule(const TrainOptions& options,
                               std::int64_t steps_per_epoch);
+
+/** What the options have a run do about a step that is not finite. */
+OnDivergence on_divergence(const TrainOptions& options);
 
 /** The optimizer of the options; the model must outlive it. */
 std::unique_ptr<optim::Optimizer> make_optimizer(const TrainOptions& options,

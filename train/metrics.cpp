@@ -1,14 +1,8 @@
 #include "train/metrics.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include <mjolnir/core/error.h>
-#include <mjolnir/core/events.h>
 
+#include "train/detail/line_file.h"
 #include "train/detail/text.h"
 
 namespace mjolnir::train {
@@ -22,27 +16,28 @@ std::string field(const std::optional<double>& value) {
 }  // namespace
 
 MetricsFile::MetricsFile(const std::string& path,
-                         const std::vector<std::string>& more)
-    : path_(path), more_(more.size()) {
-  fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
-             0666);
-  if (fd_ < 0) {
-    throw IoError("[metrics] cannot write '" + path +
-                  "': " + std::strerror(errno));
-  }
+                         const std::vector<std::string>& more, bool go_on)
+    : file_(std::make_unique<detail::LineFile>(path, go_on)),
+      more_(more.size()) {
   std::string header =
       "kind,epoch,step,loss,accuracy,validation_loss,validation_accuracy,"
       "learning_rate,damping,refreshes,damping_a,damping_g,cosine";
   for (const std::string& name : more) {
     header += "," + name;
   }
-  write(header + ",seconds,images_per_second\n");
+  header += ",seconds,images_per_second";
+  if (file_->empty()) {
+    file_->write(header);
+  } else if (!file_->begins_with(header)) {
+    throw IoError("[metrics] '" + path +
+                  "' has other columns than this run would write");
+  }
 }
 
-MetricsFile::~MetricsFile() {
-  if (fd_ >= 0) {
-    close(fd_);
-  }
+MetricsFile::~MetricsFile() = default;
+
+void MetricsFile::visit_state(StateVisitor& visitor) {
+  file_->visit_state(visitor);
 }
 
 void MetricsFile::add(const MetricsRow& row) {
@@ -69,24 +64,7 @@ void MetricsFile::add(const MetricsRow& row) {
   }
   append(detail::fixed(row.seconds, 3));
   append(detail::fixed(row.images_per_second, 1));
-  write(line + "\n");
-}
-
-void MetricsFile::write(const std::string& line) {
-  if (fd_ < 0) {
-    return;
-  }
-  ssize_t n = 0;
-  do {
-    n = ::write(fd_, line.data(), line.size());
-  } while (n < 0 && errno == EINTR);
-  if (n != static_cast<ssize_t>(line.size())) {
-    const std::string reason = n < 0 ? std::strerror(errno) : "disk full";
-    close(fd_);
-    fd_ = -1;
-    emit(Severity::Warning, "metrics",
-         "no more rows go to '" + path_ + "': " + reason);
-  }
+  file_->write(line);
 }
 
 }  // namespace mjolnir::train

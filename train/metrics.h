@@ -2,9 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <mjolnir/core/state.h>
 
 namespace mjolnir::train {
 
@@ -32,6 +35,10 @@ struct MetricsRow {
   double images_per_second = 0.0;
 };
 
+namespace detail {
+class LineFile;
+}
+
 /**
  * metrics.csv: a header, then one complete line per row, written with one
  * system call, so that a killed run leaves whole lines. Numbers are written
@@ -41,9 +48,11 @@ struct MetricsRow {
 class MetricsFile {
  public:
   /** Creates or empties the file; `more` are names of columns before those of
-   * the times. Throws IoError. */
+   * the times. With `go_on` what is there stays, for a run that is resumed.
+   * Throws IoError, also for a file that has other columns. */
   explicit MetricsFile(const std::string& path,
-                       const std::vector<std::string>& more = {});
+                       const std::vector<std::string>& more = {},
+                       bool go_on = false);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
@@ -53,12 +62,14 @@ class MetricsFile {
    * more rows are written. */
   void add(const MetricsRow& row);
 
- private:
-  void write(const std::string& line);
+  /** Shows how long the file is. Loading cuts it to the length it had: later
+   * rows will be written again. An event (topic "metrics") tells if it is
+   * shorter, and so lacks rows. */
+  void visit_state(StateVisitor& visitor);
 
-  std::string path_;
+ private:
+  std::unique_ptr<detail::LineFile> file_;
   std::size_t more_;  ///< Columns besides.
-  int fd_ = -1;
 };
 
 }  // namespace mjolnir::train

@@ -28,10 +28,14 @@ Json rounded(double value, int decimals) {
 }  // namespace
 
 MetricsJsonl::MetricsJsonl(const std::string& path,
-                           const std::vector<std::string>& more)
-    : file_(std::make_unique<detail::LineFile>(path)), more_(more) {}
+                           const std::vector<std::string>& more, bool go_on)
+    : file_(std::make_unique<detail::LineFile>(path, go_on)), more_(more) {}
 
 MetricsJsonl::~MetricsJsonl() = default;
+
+void MetricsJsonl::visit_state(StateVisitor& visitor) {
+  file_->visit_state(visitor);
+}
 
 void MetricsJsonl::add(const MetricsRow& row) {
   if (!row.more.empty() && row.more.size() != more_.size()) {

@@ -20,15 +20,20 @@ class LineFile;
  */
 class MetricsJsonl {
  public:
-  /** Creates or empties the file; `more` as in MetricsFile. Throws IoError. */
+  /** Creates or empties the file; `more` and `go_on` as in MetricsFile. Throws
+   * IoError. */
   explicit MetricsJsonl(const std::string& path,
-                        const std::vector<std::string>& more = {});
+                        const std::vector<std::string>& more = {},
+                        bool go_on = false);
   ~MetricsJsonl();
   MetricsJsonl(const MetricsJsonl&) = delete;
   MetricsJsonl& operator=(const MetricsJsonl&) = delete;
 
   /** Appends a row. Throws ValueError for cells without a column. */
   void add(const MetricsRow& row);
+
+  /** As that of MetricsFile. */
+  void visit_state(StateVisitor& visitor);
 
  private:
   std::unique_ptr<detail::LineFile> file_;

@@ -21,6 +21,7 @@ const std::vector<std::string> statistics_names = {"per-sample",
                                                    "mindspore-gpu"};
 const std::vector<std::string> rule_names = {"fixed", "thor", "thor-stop",
                                              "thor-nt"};
+const std::vector<std::string> divergence_names = {"stop", "skip", "lower"};
 using detail::Flags;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -146,6 +147,24 @@ void declare_flags(Flags& flags, TrainOptions& o) {
   flags.text("--out", o.out, "FOLDER",
              "Where the files go (default: the next free\n"
              "runs/<data>-<model>-<optimizer>-<number>)");
+
+  flags.group("Survival");
+  flags.integer("--checkpoint-every", o.checkpoint_every, 0, 1'000'000'000,
+                std::to_string(o.checkpoint_every),
+                "Steps from one checkpoint to the next, beside\n"
+                "those at the end of each epoch; 0: those alone");
+  flags.integer("--keep", o.keep, 0, 1'000'000, std::to_string(o.keep),
+                "Newest checkpoints that stay, beside that of the\n"
+                "best epoch; 0: none is made");
+  flags.choice("--on-divergence", o.on_divergence, divergence_names,
+               "What follows a loss or gradient that is not\nfinite",
+               "the end (exit code 3); leave the batch out; and\n"
+               "halve the learning rate");
+  flags.text("--resume", o.resume, "FOLDER",
+             "Goes on with the run in that folder, from its\n"
+             "newest whole checkpoint, with its options");
+  flags.flag("--force", o.force,
+             "Resumes although other options are asked for");
 }
 
 std::vector<std::string> idle_flags(const Flags& flags, const TrainOptions& o) {

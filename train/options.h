@@ -53,6 +53,12 @@ struct TrainOptions {
   bool tensorboard = false;           ///< Also an event file.
   bool no_report = false;             ///< No report.html.
   std::string out = {};  ///< Empty: the next free folder below runs/.
+
+  std::int64_t checkpoint_every = 0;  ///< Steps; 0: at ends of epochs alone.
+  std::int64_t keep = 2;              ///< Newest checkpoints; 0: none is made.
+  std::string on_divergence = "stop";
+  std::string resume = {};  ///< The folder of a run to go on with.
+  bool force = false;       ///< Resumes with other options as well.
 };
 
 /** What parse_command_line() found. */

@@ -86,14 +86,30 @@ void ProgressReporter::on_epoch(const EpochRecord& record) {
   }
 }
 
-MetricsReporter::MetricsReporter(const std::string& path, bool layers)
-    : file_(path, columns(layers)),
+MetricsReporter::MetricsReporter(const std::string& path, bool layers,
+                                 bool go_on)
+    : file_(path, columns(layers), go_on),
       jsonl_(std::filesystem::path(path).replace_extension(".jsonl").string(),
-             columns(layers)) {}
+             columns(layers), go_on) {}
 
 void MetricsReporter::add(const MetricsRow& row) {
   file_.add(row);
   jsonl_.add(row);
+}
+
+void MetricsReporter::visit_state(StateVisitor& visitor) {
+  file_.visit_state(visitor);
+  jsonl_.visit_state(visitor);
+  bool waiting = summary_.has_value();
+  waiting = visitor.integer(waiting);
+  CurvatureSummary summary = summary_.value_or(CurvatureSummary());
+  for (double* x : {&summary.damping_a, &summary.damping_g, &summary.cosine}) {
+    visitor.number(*x);
+  }
+  if (visitor.loading()) {
+    summary_ =
+        waiting ? std::optional<CurvatureSummary>(summary) : std::nullopt;
+  }
 }
 
 void MetricsReporter::on_curvature(const StepRecord& record,

@@ -31,12 +31,15 @@ class MetricsReporter : public RunListener {
  public:
   /** Creates or empties the files, of which `path` is the one of CSV; with
    * `layers` they have the layer_columns() and a row per layer of each report.
-   * Throws IoError. */
-  MetricsReporter(const std::string& path, bool layers);
+   * With `go_on` the files of a run that is resumed are added to. Throws
+   * IoError. */
+  MetricsReporter(const std::string& path, bool layers, bool go_on = false);
   void on_step(const StepRecord& record) override;
   void on_curvature(const StepRecord& record,
                     const CurvatureReport& report) override;
   void on_epoch(const EpochRecord& record) override;
+  void visit_state(StateVisitor& visitor) override;
+  std::string state_name() const override { return "metrics"; }
 
  private:
   void add(const MetricsRow& row);

@@ -52,12 +52,17 @@ RunFiles::RunFiles(const TrainOptions& options, Module& model,
       curvature_state_(dynamic_cast<const CurvatureState*>(&optimizer)),
       curvature_(make_curvature_log(options, model, optimizer, data.train)),
       names_{"model.safetensors", "metrics.csv", "metrics.jsonl",
-             "config.json"} {
-  write_config(folder() + "/config.json", options_);
-  owned_.push_back(std::make_unique<MetricsReporter>(folder() + "/metrics.csv",
-                                                     curvature_ != nullptr));
+             "config.json"},
+      checkpoints_(options_, data.train) {
+  const bool resumed = !options_.resume.empty();
+  if (!resumed) {
+    write_config(folder() + "/config.json", options_);
+  }
+  owned_.push_back(std::make_unique<MetricsReporter>(
+      folder() + "/metrics.csv", curvature_ != nullptr, resumed));
   if (options_.tensorboard) {
-    auto events = std::make_unique<TensorBoardReporter>(folder(), model);
+    auto events = std::make_unique<TensorBoardReporter>(
+        folder(), model, resumed ? checkpoints_.step() + 1 : -1);
     names_.push_back(events->name());
     owned_.push_back(std::move(events));
   }
@@ -89,6 +94,17 @@ void RunFiles::follow(FitOptions& fit) {
       listener->on_epoch(record);
     }
   };
+  fit.on_begin = [this] { begin(); };
+  checkpoints_.follow(fit, listeners_);
+}
+
+// A resumed run is right from here on: its files may be changed.
+void RunFiles::begin() {
+  if (options_.resume.empty()) {
+    return;
+  }
+  write_config(folder() + "/config.json", options_);
+  checkpoints_.tell(listeners_);
 }
 
 Objective RunFiles::test_objective() {
@@ -108,6 +124,9 @@ void RunFiles::tell_step(const StepRecord& record) {
 }
 
 void RunFiles::save(const FitResult& result) {
+  if (!checkpoints_.newest().empty()) {
+    names_.push_back("checkpoints/");
+  }
   train::save(model_, folder() + "/model.safetensors",
               notes(options_, classifier_, result));
   if (curvature_state_ != nullptr) {
@@ -127,6 +146,24 @@ void RunFiles::finish(const FitResult& result,
 
 std::string RunFiles::curvature_table() const {
   return curvature_ != nullptr ? curvature_->last().str() + "\n" : "";
+}
+
+std::string RunFiles::advice(const FitResult& result) {
+  const std::string newest = checkpoints_.newest();
+  if (result.status != FitStatus::Diverged) {
+    return newest.empty()
+               ? ""
+               : "; ./mjolnir train --resume " + folder() + " goes on";
+  }
+  std::string text = "; the parameters before that step were saved";
+  if (!newest.empty()) {
+    text += ", the last good checkpoint is " + newest;
+  }
+  text += ". A lower --learning-rate";
+  if (options_.optimizer == "thor") {
+    text += ", a higher --damping";
+  }
+  return text + " or a longer --warmup may help";
 }
 
 std::string RunFiles::summary() const {

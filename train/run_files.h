@@ -15,6 +15,7 @@
 #include <mjolnir/train/objective.h>
 #include <mjolnir/train/options.h>
 #include <mjolnir/train/report/html_report.h>
+#include <mjolnir/train/run_checkpoints.h>
 #include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {
@@ -24,9 +25,10 @@ class RunFiles {
  public:
   /**
    * Makes the folder (make_run_folder()) and the files that are there from the
-   * start. `options` are those that resolved() gave; model, optimizer and data
-   * must outlive the files. Throws UsageError for a folder that holds a run,
-   * IoError.
+   * start; with options.resume, takes up those of that run. `options` are
+   * those that resolved() gave; model, optimizer and data must outlive the
+   * files. Throws UsageError for a folder that holds a run, IoError, and what
+   * RunCheckpoints throws.
    */
   RunFiles(const TrainOptions& options, Module& model,
            optim::Optimizer& optimizer, const JobData& data);
@@ -38,7 +40,8 @@ class RunFiles {
    * the run. */
   void also_tell(RunListener& listener);
 
-  /** Makes fit() tell everyone. Must outlive the run. */
+  /** Makes fit() tell everyone, go on where a resumed run was, and make
+   * checkpoints. Must outlive the run. */
   void follow(FitOptions& fit);
 
   /** What to evaluate the test images with, so that the report sees the
@@ -52,6 +55,10 @@ class RunFiles {
   /** Ends all files; `test` is what the test images gave, if there is such. */
   void finish(const FitResult& result, const std::optional<Meter>& test);
 
+  /** What to do about a run that diverged or was interrupted: what was saved,
+   * and how to go on; a clause that follows on what happened. */
+  std::string advice(const FitResult& result);
+
   /** The last report on the curvature as a table; "" without one. */
   std::string curvature_table() const;
 
@@ -59,6 +66,7 @@ class RunFiles {
   std::string summary() const;
 
  private:
+  void begin();
   void tell_step(const StepRecord& record);
 
   TrainOptions options_;
@@ -70,6 +78,7 @@ class RunFiles {
   HtmlReport* report_ = nullptr;  // one of them; null with --no-report
   std::vector<RunListener*> listeners_;
   std::vector<std::string> names_;  // of the files
+  RunCheckpoints checkpoints_;
 };
 
 }  // namespace mjolnir::train

@@ -28,7 +28,8 @@ std::string given_folder(const std::string& out) {
   for (const char* name : files_of_a_run) {
     if (fs::exists(fs::path(out) / name)) {
       throw UsageError("--out: '" + out + "' already holds a run (" + name +
-                       "); choose another folder or remove it");
+                       "); go on with it (--resume " + out +
+                       "), choose another folder or remove it");
     }
   }
   return out;
@@ -37,6 +38,9 @@ std::string given_folder(const std::string& out) {
 }  // namespace
 
 std::string make_run_folder(const TrainOptions& options) {
+  if (!options.resume.empty()) {
+    return options.resume;
+  }
   if (!options.out.empty()) {
     return given_folder(options.out);
   }

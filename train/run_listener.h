@@ -1,7 +1,9 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
+#include <mjolnir/core/state.h>
 #include <mjolnir/curvature/report.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/meter.h>
@@ -27,6 +29,12 @@ class RunListener {
    * were evaluated. */
   virtual void on_end(const FitResult& /*result*/,
                       const std::optional<Meter>& /*test*/) {}
+
+  /** Shows what it must know to go on in a resumed run, such as how far its
+   * file was written. */
+  virtual void visit_state(StateVisitor& /*visitor*/) {}
+  /** The name of that state in a checkpoint, unique in a run; "" without. */
+  virtual std::string state_name() const { return ""; }
 };
 
 }  // namespace mjolnir::train

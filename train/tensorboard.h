@@ -12,8 +12,8 @@ namespace mjolnir::train {
 /**
  * Shows a run to TensorBoard, in an event file: curves at the logging steps, of
  * the curvature where it is reported, of the validation and of the test images;
- * after each epoch histograms of the parameters. A write that fails does not stop the run: one event
- * "tensorboard", then nothing more is written.
+ * after each epoch histograms of the parameters. A write that fails does not
+ * stop the run: one event "tensorboard", then nothing more is written.
  */
 class TensorBoardReporter : public RunListener {
  public:

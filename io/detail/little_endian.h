@@ -23,8 +23,10 @@ T load(const std::uint8_t* from) {
   return value;
 }
 
-/** Appends the elements of a tensor in logical order. */
-inline void write_elements(AtomicFile& file, const Tensor& tensor) {
+/** Appends the elements of a tensor in logical order; File has
+ * write(const void*, size), as AtomicFile has. */
+template <class File>
+void write_elements(File& file, const Tensor& tensor) {
   if (tensor.numel() == 0) return;
   const std::size_t bytes =
       static_cast<std::size_t>(tensor.numel()) * size_of(tensor.dtype());

@@ -53,6 +53,18 @@ between refresh_w4_ms -60000 60000  # a difference of two times
 between refresh_w4_split_dim 0 0
 between refresh_w4_threads 1 1024
 
+# How long a run waits for a checkpoint.
+(cd "$scratch" && "$2/bench/mjolnir_bench" --only checkpoint --width 4 \
+  --batch 4 --rounds 2 --json "$scratch/figures.json") >"$scratch/printed"
+sed -nE 's/^  "([a-z0-9_]+)": ([-+0-9.e]+),?$/\1 \2/p' "$scratch/figures.json" \
+  >"$scratch/figures"
+between checkpoint_w4_mb 0.1 100
+between checkpoint_w4_step_ms 0.1 60000
+between checkpoint_w4_copy_ms 0.001 60000
+between checkpoint_w4_saving_step_ms 0.1 60000
+grep -A 2 '"checkpoint_w4_wait": {' "$scratch/figures.json" |
+  grep -q '"at_most": 0.5' || fail "no limit for the wait"
+
 # A limit that is kept or not shows, and in the file too: compiling a file that
 # includes everything against the standard headers. How long that takes is the
 # machine's affair.

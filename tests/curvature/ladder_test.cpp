@@ -37,6 +37,26 @@ TEST(Ladder, RaisesThreeTimesAndRelaxesOneByOne) {
   EXPECT_EQ(ladder.factor(a), 1.0);
 }
 
+TEST(Ladder, ItsStateComesBack) {
+  Ladder ladder("conv1");
+  const auto a = Ladder::Side::A;
+  const auto g = Ladder::Side::G;
+  ladder.raise(g, 0, "not positive definite");
+  ladder.raise(g, 0, "not positive definite");
+  ladder.keep(1);
+  ladder.skip(2, "no reason");
+  const SavedState state =
+      save_state([&](StateVisitor& visitor) { ladder.visit_state(visitor); });
+  Ladder other("conv1");
+  other.raise(a, 0, "not positive definite");
+  load_state(state, [&](StateVisitor& visitor) { other.visit_state(visitor); });
+  EXPECT_EQ(other.factor(a), 1.0);
+  EXPECT_EQ(other.factor(g), 100.0);
+  EXPECT_EQ(other.counts().raised, 2);
+  EXPECT_EQ(other.counts().kept, 1);
+  EXPECT_EQ(other.counts().skipped, 1);
+}
+
 TEST(Ladder, EveryRungIsCountedAndEmittedWithLayerStepAndReason) {
   const std::int64_t before = event_count("ladder");
   Listener listener;

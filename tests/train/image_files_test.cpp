@@ -105,5 +105,23 @@ TEST_F(ImageFiles, ATruncatedOneEndsTheRunBeforeItBegins) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/cut"));
 }
 
+TEST_F(ImageFiles, OthersAreNotWhatARunGoesOnWith) {
+  ASSERT_EQ(train("mlp", "run").code, 0);
+  const std::string path =
+      folder_.path() + "/data/mnist/train-labels-idx1-ubyte";
+  std::string labels = content_of(path);
+  labels[100] = static_cast<char>((labels[100] + 1) % 10);
+  plant(path, {labels.begin(), labels.end()});
+  Start start;
+  start.argv = {MJOLNIR_TRAIN_PROGRAM, "--resume", "run", "--epochs", "5"};
+  start.folder = folder_.path();
+  const Finished refused = run(start);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("the run has other training images"));
+  EXPECT_THAT(refused.err, HasSubstr("mnist, 300 images of 1x28x28"));
+  start.argv.push_back("--force");
+  EXPECT_EQ(run(start).code, 0);
+}
+
 }  // namespace
 }  // namespace mjolnir::train

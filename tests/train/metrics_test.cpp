@@ -142,5 +142,87 @@ TEST(Meter, WithoutAccuracyThereIsNone) {
   EXPECT_TRUE(std::isnan(meter.accuracy()));
 }
 
+MetricsRow step_row(std::int64_t step) {
+  MetricsRow row;
+  row.kind = "step";
+  row.step = step;
+  return row;
+}
+
+std::vector<std::int64_t> steps_of(const std::string& path) {
+  std::vector<std::int64_t> steps;
+  const std::vector<std::string> lines = lines_of(path);
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    steps.push_back(std::stol(lines[i].substr(lines[i].find(",0,") + 3)));
+  }
+  return steps;
+}
+
+SavedState state_of(MetricsFile& file) {
+  return save_state([&](StateVisitor& visitor) { file.visit_state(visitor); });
+}
+
+void go_on(MetricsFile& file, const SavedState& state) {
+  load_state(state, [&](StateVisitor& visitor) { file.visit_state(visitor); });
+}
+
+TEST(Metrics, AResumedRunHasEveryRowOnce) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  SavedState state;
+  {
+    MetricsFile file(path);
+    for (const std::int64_t step : {1, 2, 3}) file.add(step_row(step));
+    state = state_of(file);
+    for (const std::int64_t step : {4, 5}) file.add(step_row(step));
+  }
+  {
+    MetricsFile file(path, {}, true);
+    EXPECT_THAT(steps_of(path), ElementsAre(1, 2, 3, 4, 5));
+    go_on(file, state);
+    EXPECT_THAT(steps_of(path), ElementsAre(1, 2, 3));
+    for (const std::int64_t step : {4, 5, 6}) file.add(step_row(step));
+  }
+  EXPECT_THAT(steps_of(path), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(lines_of(path).at(0).rfind("kind,", 0), 0u);
+}
+
+TEST(Metrics, AFileThatLostItsEndIsGoneOnWithAndThatIsTold) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  SavedState state;
+  {
+    MetricsFile file(path);
+    for (const std::int64_t step : {1, 2, 3}) file.add(step_row(step));
+    state = state_of(file);
+  }
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 4);
+  std::vector<std::string> told;
+  const EventSink before = set_event_sink(
+      [&](const Event& event) { told.push_back(event.message); });
+  {
+    MetricsFile file(path, {}, true);
+    go_on(file, state);
+    file.add(step_row(4));
+  }
+  set_event_sink(before);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_THAT(told[0], HasSubstr("some rows are missing"));
+  EXPECT_THAT(steps_of(path), ElementsAre(1, 2, 4));
+}
+
+TEST(Metrics, AFileOfOtherColumnsIsNotAddedTo) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/metrics.csv";
+  { MetricsFile file(path, {"layer"}); }
+  const std::string text = content_of(path);
+  EXPECT_THROW(MetricsFile(path, {}, true), IoError);
+  EXPECT_EQ(content_of(path), text);
+  EXPECT_NO_THROW(MetricsFile(path, {"layer"}, true));
+  // One that is not there begins.
+  EXPECT_NO_THROW(MetricsFile(folder.path() + "/new.csv", {}, true));
+  EXPECT_EQ(lines_of(folder.path() + "/new.csv").size(), 1u);
+}
+
 }  // namespace
 }  // namespace mjolnir::train

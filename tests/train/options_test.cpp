@@ -241,6 +241,10 @@ TEST(Options, HelpShowsEveryFlagAndDefault) {
       {"--threads", "[default: 0]"},
       {"--log-every", "[default: 50]"},
       {"--tensorboard", "[default: off]"},
+      {"--checkpoint-every", "[default: 0]"},
+      {"--keep", "[default: 2]"},
+      {"--on-divergence", "[default: stop]"},
+      {"--force", "[default: off]"},
       {"--out", "(default: the next free"}};
   for (const auto& [flag, standard] : flags) {
     EXPECT_THAT(help_of(help, flag), HasSubstr(standard)) << flag;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+
+#include <mjolnir/core/state.h>
 
 namespace mjolnir::train::detail {
 
@@ -11,8 +14,9 @@ namespace mjolnir::train::detail {
  */
 class LineFile {
  public:
-  /** Creates or empties the file. Throws IoError. */
-  explicit LineFile(const std::string& path);
+  /** Creates or empties the file; with `go_on` what is there stays. Throws
+   * IoError. */
+  explicit LineFile(const std::string& path, bool go_on = false);
   ~LineFile();
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
@@ -20,9 +24,21 @@ class LineFile {
   /** Appends `text` and a newline. */
   void write(std::string text);
 
+  bool empty() const noexcept { return size_ == 0; }
+  /** Whether the first line is this. */
+  bool begins_with(const std::string& line) const;
+
+  /** Shows how long the file is. Loading cuts it to the length it had: later
+   * lines will be written again. An event (topic "metrics") tells if it is
+   * shorter, and so lacks lines. */
+  void visit_state(StateVisitor& visitor);
+
  private:
+  void cut(std::int64_t size);
+
   std::string path_;
   int fd_ = -1;
+  std::int64_t size_ = 0;  // bytes of whole lines
 };
 
 }  // namespace mjolnir::train::detail

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <mjolnir/version.h>
+
 #include "train/detail/text.h"
 #include "train/report/detail/html.h"
 #include "train/report/detail/run_figures.h"
@@ -172,8 +174,8 @@ std::string page(const std::string& title, const std::string& header,
          "<link rel='icon' href='data:,'>\n<title>" +
          escaped(title) + "</title>\n<style>" + page_style +
          "</style></head>\n<body" + (running ? " data-running='1'" : "") +
-         "><main>\n" + header + axis_switch() + sections +
-         "<footer>Mjolnir " MJOLNIR_VERSION "</footer></main>\n<script>" +
+         "><main>\n" + header + axis_switch() + sections + "<footer>Mjolnir " +
+         std::string(library_version()) + "</footer></main>\n<script>" +
          page_script + "</script></body></html>\n";
 }
 
