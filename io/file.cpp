@@ -92,11 +92,11 @@ std::string directory_of(const std::string& path) {
 
 // The new name is on the disk only when its directory is. Some file systems
 // cannot flush a directory and say EINVAL: there is nothing more to do then.
-void flush_directory(const std::string& path) {
-  const Descriptor directory(
-      open_retrying(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY));
-  if (directory.get() < 0) fail("open the directory of", path, errno);
-  if (fsync_retrying(directory.get()) != 0 && errno != EINVAL) {
+void flush_directory(const std::string& directory, const std::string& path) {
+  const Descriptor file(
+      open_retrying(directory.c_str(), O_RDONLY | O_DIRECTORY));
+  if (file.get() < 0) fail("open the directory of", path, errno);
+  if (fsync_retrying(file.get()) != 0 && errno != EINVAL) {
     fail("flush the directory of", path, errno);
   }
 }
@@ -222,13 +222,15 @@ void AtomicFile::commit() {
     fail("close", path_, errno);
   }
   if (temporary_.empty()) return;
+  // From here on nothing but the system can fail.
+  const std::string directory = directory_of(target_);
   int renamed = 0;
   do {
     renamed = system_calls().rename(temporary_.c_str(), target_.c_str());
   } while (renamed != 0 && errno == EINTR);
   if (renamed != 0) fail("replace", path_, errno);
   temporary_.clear();
-  flush_directory(target_);
+  flush_directory(directory, target_);
 }
 
 std::vector<std::string> remove_leftovers(const std::string& directory) {

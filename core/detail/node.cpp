@@ -1,6 +1,7 @@
 #include "core/detail/node.h"
 
 #include <atomic>
+#include <new>
 #include <utility>
 
 namespace mjolnir::detail {
@@ -18,14 +19,19 @@ struct Remains {
 
 thread_local std::vector<Remains>* pending_remains = nullptr;
 
-void bury(Remains remains) {
+// A destructor must not throw: without memory for the list, the content is
+// freed on the spot.
+void bury(Remains remains) noexcept {
   if (pending_remains != nullptr) {
-    pending_remains->push_back(std::move(remains));
+    try {
+      pending_remains->push_back(std::move(remains));
+    } catch (const std::bad_alloc&) {
+    }
     return;
   }
   std::vector<Remains> list;
   pending_remains = &list;
-  list.push_back(std::move(remains));
+  { const Remains first = std::move(remains); }
   while (!list.empty()) {
     const Remains next = std::move(list.back());
     list.pop_back();

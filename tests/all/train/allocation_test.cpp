@@ -1,132 +1,33 @@
 // Memory runs out at the n-th allocation, for every n: an exception, and the
-// parameters are as they were. This program has an operator new of its own, and
-// so is built for the tier all, which no sanitizer sees: they bring theirs.
+// parameters are as they were.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <mjolnir/core/allocator.h>
 #include <mjolnir/optim/kfac.h>
 #include <mjolnir/optim/sgd.h>
 #include <mjolnir/train/checkpoint.h>
 #include <mjolnir/train/fit.h>
-#include <atomic>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
 #include <string>
 
+#include "tests/all/train/shortage.h"
 #include "tests/optim/scale_shift_net.h"
 #include "tests/support/files.h"
 #include "tests/support/state.h"
-
-namespace {
-
-// Allocations to come before one fails; below 0: none does.
-std::atomic<long> before_failure{-1};
-std::atomic<bool> for_good{false};  // all later ones fail too
-std::atomic<bool> failed{false};
-
-bool fails() noexcept {
-  if (before_failure < 0) return false;
-  const long left = before_failure.fetch_sub(1);
-  if (left > 0) return false;
-  before_failure = for_good ? 0 : -1;
-  failed = true;
-  return true;
-}
-
-void* allocate(std::size_t size) noexcept {
-  return fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
-}
-
-void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
-  return fails() ? nullptr
-                 : ::memalign(static_cast<std::size_t>(alignment), size);
-}
-
-void* or_throw(void* memory) {
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-// Every form, so that each meets its partner.
-void* operator new(std::size_t n) { return or_throw(allocate(n)); }
-void* operator new[](std::size_t n) { return or_throw(allocate(n)); }
-void* operator new(std::size_t n, std::align_val_t a) {
-  return or_throw(allocate(n, a));
-}
-void* operator new[](std::size_t n, std::align_val_t a) {
-  return or_throw(allocate(n, a));
-}
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
-  return allocate(n);
-}
-void* operator new[](std::size_t n, const std::nothrow_t&) noexcept {
-  return allocate(n);
-}
-void* operator new(std::size_t n, std::align_val_t a,
-                   const std::nothrow_t&) noexcept {
-  return allocate(n, a);
-}
-void* operator new[](std::size_t n, std::align_val_t a,
-                     const std::nothrow_t&) noexcept {
-  return allocate(n, a);
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
-  std::free(p);
-}
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept {
-  std::free(p);
-}
-void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
-void operator delete[](void* p, const std::nothrow_t&) noexcept {
-  std::free(p);
-}
-void operator delete(void* p, std::align_val_t,
-                     const std::nothrow_t&) noexcept {
-  std::free(p);
-}
-void operator delete[](void* p, std::align_val_t,
-                       const std::nothrow_t&) noexcept {
-  std::free(p);
-}
-// What tensors live in.
-extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  return fails() ? nullptr : ::memalign(alignment, size);
-}
 
 namespace mjolnir::train {
 namespace {
 
 using mjolnir::testing::expect_same_bits;
+using mjolnir::testing::memory_failed;
+using mjolnir::testing::Shortage;
 using mjolnir::testing::TempDirectory;
 using optim::Optimizer;
 using optim::scale_shift_tests::mixed_data;
 using optim::scale_shift_tests::MixedNet;
-
-// Lets the n-th allocation of its life fail, and each one after it if `good`.
-class Shortage {
- public:
-  Shortage(long n, bool good) {
-    empty_cache();
-    failed = false;
-    for_good = good;
-    before_failure = n - 1;
-  }
-  ~Shortage() { before_failure = -1; }
-  Shortage(const Shortage&) = delete;
-  Shortage& operator=(const Shortage&) = delete;
-};
 
 SavedState copies(const std::vector<NamedTensor>& tensors) {
   SavedState state;
@@ -176,13 +77,12 @@ bool attempt(const Make& make, Phase phase, long n, bool good) {
       thrown = true;
     }
   };
-  failed = false;
   t.optimizer->zero_grad();
   Tensor loss;
   guarded(Phase::Forward, [&] { loss = t.loss(); });
   guarded(Phase::Backward, [&] { loss.backward(); });
   guarded(Phase::Step, [&] { t.optimizer->step(); });
-  if (!failed) {
+  if (!memory_failed()) {
     EXPECT_FALSE(thrown) << where;
     EXPECT_EQ(t.optimizer->steps(), 1);
     return false;
@@ -238,7 +138,7 @@ TEST(OutOfMemory, AConstructorThatFailsLeavesNothing) {
     } catch (const std::bad_alloc&) {
     } catch (const Error&) {
     }
-    return !failed;
+    return !memory_failed();
   };
   const std::size_t before = allocator_statistics().in_use;
   long n = 1;
