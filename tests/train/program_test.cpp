@@ -101,7 +101,7 @@ TEST_F(Program, WritesWhatIsDocumented) {
   ASSERT_EQ(done.code, 0) << done.err;
   // stdout: the table, the accuracy alone on a line, the files.
   const std::vector<std::string> lines = split_lines(done.out);
-  ASSERT_EQ(lines.size(), 6u) << done.out;
+  ASSERT_EQ(lines.size(), 7u) << done.out;
   EXPECT_THAT(lines[0], HasSubstr("val acc %"));
   EXPECT_THAT(lines[1], ContainsRegex("^ +1 "));
   EXPECT_THAT(lines[2], ContainsRegex("^ +2 "));
@@ -109,6 +109,7 @@ TEST_F(Program, WritesWhatIsDocumented) {
               ContainsRegex("^test accuracy [0-9.]+ % [(][+]- [0-9.]+[)]$"));
   EXPECT_THAT(lines[4], HasSubstr("files in here:"));
   EXPECT_THAT(lines[5], HasSubstr("model.safetensors"));
+  EXPECT_THAT(lines[6], HasSubstr("checkpoints/"));
 
   const auto config = nlohmann::json::parse(file("here/config.json"));
   EXPECT_EQ(config["options"]["epochs"], 2);

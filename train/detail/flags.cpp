@@ -33,7 +33,13 @@ std::string without_double_blanks(std::string text) {
 // The flag that an error of the parser is about.
 std::string flag_in(const CLI::ParseError& error) {
   const std::string text = error.what();
-  return text.substr(0, text.find(':'));
+  const std::size_t begin = text.find("--");
+  if (begin == std::string::npos) {
+    return text.substr(0, text.find(':'));
+  }
+  const std::size_t end =
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", begin);
+  return text.substr(begin, end - begin);
 }
 
 std::string wrapped(const std::vector<std::string>& words) {
