@@ -5,7 +5,7 @@ string(REGEX REPLACE "[^/]+" ".." MJOLNIR_PC_PREFIX "${folder}")
 set(MJOLNIR_PC_REQUIRES "")
 set(MJOLNIR_PC_LIBS "")
 if(MJOLNIR_IS_STATIC)
-  set(MJOLNIR_PC_REQUIRES "zlib spdlog")
+  set(MJOLNIR_PC_REQUIRES "zlib libzip libpng libjpeg spdlog")
   # The flavour of OpenBLAS was chosen by its path, which stays in the file.
   list(GET BLAS_LIBRARIES 0 blas)
   set(MJOLNIR_PC_LIBS "${blas}")
