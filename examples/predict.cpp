@@ -2,7 +2,7 @@
 // `./mjolnir predict --model runs/NAME IMAGE...`. For each image it prints a
 // line like
 //
-//     shoe.png: Ankle boot 98.21 %
+//     shoe.png: Ankle boot 95.37 %
 //
 // and with --top 3 the three likeliest classes. An image that cannot be read
 // is an error on stderr; the others are still told, and the exit code is 1.
@@ -19,7 +19,7 @@ namespace train = mjolnir::train;
 
 namespace {
 
-// 0.98214 as "98.21 %", whatever the locale.
+// 0.95371 as "95.37 %", whatever the locale.
 std::string percent(double share) {
   const long hundredths = std::lround(share * 10000.0);
   const std::string decimals = std::to_string(hundredths % 100);

@@ -53,6 +53,18 @@ TEST(ClassifierInfo, IsWrittenAsItIsRead) {
   EXPECT_EQ(classifier_notes(read_classifier_notes(given, "x")), given);
 }
 
+TEST(ClassifierInfo, ADecimalCommaChangesNothing) {
+  const TemporaryFolder folder;
+  const Metadata written = classifier_notes(read_classifier_notes(notes(), ""));
+  const TemporaryLocale comma(folder.path());
+  if (!comma.active()) {
+    GTEST_SKIP() << "no locale with a decimal comma can be made here";
+  }
+  const ClassifierInfo info = read_classifier_notes(notes(), "");
+  EXPECT_EQ(info.mean, (std::vector<double>{0.5, 0.25, -0.125}));
+  EXPECT_EQ(classifier_notes(info), written);
+}
+
 TEST(ClassifierInfo, IsThatOfTheDataSet) {
   TrainOptions o;
   o.data = "synthetic";
