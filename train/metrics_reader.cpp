@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include <mjolnir/core/error.h>
-#include <mjolnir/io/file.h>
 
 #include "train/detail/text.h"
 
@@ -32,17 +31,19 @@ Cells cells_of(std::string_view line) {
 // A CSV file without quotes, a row at a time; cells by the name of the column.
 class Table {
  public:
-  Table(const std::string& path, const std::string& first_column)
-      : bytes_(io::read_file(path)),
-        rest_(reinterpret_cast<const char*>(bytes_.data()), bytes_.size()) {
+  /** The bytes must outlive the table. */
+  Table(const io::Bytes& bytes, const std::string& name,
+        const std::string& first_column)
+      : rest_(reinterpret_cast<const char*>(bytes.data()), bytes.size()) {
     if (!next()) {
       row_.clear();
     }
-    for (std::size_t i = 0; i < row_.size(); ++i) {
+    cells_ = row_.size();
+    for (std::size_t i = 0; i < cells_; ++i) {
       columns_.emplace(row_[i], i);
     }
     if (columns_.count(first_column) == 0) {
-      throw IoError("[run] '" + path + "' has no column '" + first_column +
+      throw IoError("[run] '" + name + "' has no column '" + first_column +
                     "': it is not a file of a run");
     }
   }
@@ -56,7 +57,7 @@ class Table {
       }
       row_ = cells_of(rest_.substr(0, end));
       rest_.remove_prefix(end + 1);
-      if (columns_.empty() || row_.size() == columns_.size()) {
+      if (cells_ == 0 || row_.size() == cells_) {
         return true;
       }
     }
@@ -77,9 +78,9 @@ class Table {
   }
 
  private:
-  io::Bytes bytes_;
   std::string_view rest_;
   Cells row_;
+  std::size_t cells_ = 0;  // of each row
   std::map<std::string_view, std::size_t> columns_;
 };
 
@@ -148,8 +149,8 @@ Verdict verdict_of(const std::string& name) {
 
 }  // namespace
 
-Metrics read_metrics(const std::string& path) {
-  Table table(path, "kind");
+Metrics parse_metrics(const io::Bytes& bytes, const std::string& name) {
+  Table table(bytes, name, "kind");
   Metrics metrics;
   while (table.next()) {
     const std::string kind = table.text("kind");
@@ -164,8 +165,13 @@ Metrics read_metrics(const std::string& path) {
   return metrics;
 }
 
-std::vector<RefreshDecision> read_decisions(const std::string& path) {
-  Table table(path, "verdict");
+Metrics read_metrics(const std::string& path) {
+  return parse_metrics(io::read_file(path), path);
+}
+
+std::vector<RefreshDecision> parse_decisions(const io::Bytes& bytes,
+                                             const std::string& name) {
+  Table table(bytes, name, "verdict");
   std::vector<RefreshDecision> decisions;
   while (table.next()) {
     RefreshDecision d;
@@ -181,6 +187,10 @@ std::vector<RefreshDecision> read_decisions(const std::string& path) {
     decisions.push_back(d);
   }
   return decisions;
+}
+
+std::vector<RefreshDecision> read_decisions(const std::string& path) {
+  return parse_decisions(io::read_file(path), path);
 }
 
 }  // namespace mjolnir::train

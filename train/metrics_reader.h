@@ -6,6 +6,7 @@
 
 #include <mjolnir/curvature/report.h>
 #include <mjolnir/curvature/state.h>
+#include <mjolnir/io/file.h>
 #include <mjolnir/train/metrics.h>
 
 namespace mjolnir::train {
@@ -26,13 +27,18 @@ struct Metrics {
 };
 
 /**
- * Reads metrics.csv back; columns are found by their names, and those of other
+ * Takes metrics.csv apart; columns are found by their names, and those of other
  * names are left out. A row that a killed run did not finish is left out too.
- * Throws IoError for a file that cannot be read or is no such file.
+ * Throws IoError, which calls the file `name`, for one that is no such file.
  */
+Metrics parse_metrics(const io::Bytes& bytes, const std::string& name);
+/** The same of a file; throws IoError if it cannot be read. */
 Metrics read_metrics(const std::string& path);
 
-/** Reads decisions.csv back: every look at a layer. Throws IoError. */
+/** Takes decisions.csv apart: every look at a layer. Throws IoError. */
+std::vector<RefreshDecision> parse_decisions(const io::Bytes& bytes,
+                                             const std::string& name);
+/** The same of a file; throws IoError if it cannot be read. */
 std::vector<RefreshDecision> read_decisions(const std::string& path);
 
 }  // namespace mjolnir::train

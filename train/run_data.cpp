@@ -33,7 +33,7 @@ std::string text_of(const Json& value) {
   if (value.is_number_float()) {
     return detail::compact(value.get<double>(), 12);
   }
-  return value.dump();
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 // {"a": {"b": 1}} becomes "a b", "1".
@@ -44,19 +44,6 @@ void flatten(const Json& values, const std::string& prefix, NamedTexts& out) {
     } else {
       out.emplace_back(prefix + name, text_of(value));
     }
-  }
-}
-
-void read_config(const std::string& path, RunData& run) {
-  const io::Bytes bytes = io::read_file(path);
-  try {
-    Json config = Json::parse(bytes.begin(), bytes.end());
-    flatten(config.at("options"), "", run.options);
-    config.erase("options");
-    flatten(config, "", run.surroundings);
-  } catch (const std::exception& error) {
-    throw IoError("[run] '" + path +
-                  "' is not the config of a run: " + error.what());
   }
 }
 
@@ -84,7 +71,30 @@ std::string own_name(const std::string& folder) {
              : name;
 }
 
+// Of a config: the deepest that config_text() writes is 2.
+constexpr int most_depth = 16;
+
 }  // namespace
+
+void parse_config(const io::Bytes& bytes, const std::string& name,
+                  RunData& run) {
+  // What walks the values would need a stack as deep as they are nested.
+  const auto shallow = [](int depth, Json::parse_event_t, const Json&) {
+    if (depth > most_depth) {
+      throw IoError("its values are nested too deeply");
+    }
+    return true;
+  };
+  try {
+    Json config = Json::parse(bytes.begin(), bytes.end(), shallow);
+    flatten(config.at("options"), "", run.options);
+    config.erase("options");
+    flatten(config, "", run.surroundings);
+  } catch (const std::exception& error) {
+    throw IoError("[run] '" + name +
+                  "' is not the config of a run: " + error.what());
+  }
+}
 
 std::string RunData::option(const std::string& wanted) const {
   for (const auto& [key, value] : options) {
@@ -107,7 +117,7 @@ RunData read_run(const std::string& folder) {
   RunData run;
   run.folder = folder;
   run.name = own_name(folder);
-  read_config(path("config.json"), run);
+  parse_config(io::read_file(path("config.json")), path("config.json"), run);
   run.metrics = read_metrics(path("metrics.csv"));
   if (io::file_exists(path("decisions.csv"))) {
     run.decisions = read_decisions(path("decisions.csv"));

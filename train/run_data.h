@@ -32,6 +32,11 @@ struct RunData {
   std::int64_t count(const std::string& name) const;
 };
 
+/** Takes config.json apart, into the options and surroundings of a run. Throws
+ * IoError, which calls the file `name`, for bytes that are none. */
+void parse_config(const io::Bytes& bytes, const std::string& name,
+                  RunData& run);
+
 /**
  * Reads the folder of a run: config.json and metrics.csv, which every run has,
  * and where they are decisions.csv and result.json. Throws UsageError for a

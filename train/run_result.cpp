@@ -1,9 +1,9 @@
 #include "train/run_result.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include <mjolnir/core/error.h>
-#include <mjolnir/io/file.h>
 
 namespace mjolnir::train {
 
@@ -72,7 +72,10 @@ void write_result(const std::string& path, const FitResult& result,
 }
 
 RunResult read_result(const std::string& path) {
-  const io::Bytes bytes = io::read_file(path);
+  return parse_result(io::read_file(path), path);
+}
+
+RunResult parse_result(const io::Bytes& bytes, const std::string& name) {
   try {
     const Json values = Json::parse(bytes.begin(), bytes.end());
     RunResult result;
@@ -87,7 +90,7 @@ RunResult read_result(const std::string& path) {
     }
     return result;
   } catch (const std::exception& error) {
-    throw IoError("[run] '" + path +
+    throw IoError("[run] '" + name +
                   "' is not the result of a run: " + error.what());
   }
 }

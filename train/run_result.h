@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <mjolnir/io/file.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/meter.h>
 
@@ -27,7 +28,10 @@ const char* name_of(FitStatus status) noexcept;
 void write_result(const std::string& path, const FitResult& result,
                   const std::optional<Meter>& test);
 
-/** Reads it back. Throws IoError for a file that is not whole. */
+/** Takes result.json apart. Throws IoError, which calls the file `name`, for
+ * bytes that are none. */
+RunResult parse_result(const io::Bytes& bytes, const std::string& name);
+/** The same of a file; throws IoError if it cannot be read. */
 RunResult read_result(const std::string& path);
 
 }  // namespace mjolnir::train

@@ -100,6 +100,15 @@ TEST_F(RunDataTest, ALineThatWasCutIsLeftOut) {
   }
 }
 
+// The first of two columns of one name counts.
+TEST_F(RunDataTest, AColumnMayBeThereTwice) {
+  const std::string text = "loss,loss,kind\n1,2,step\n3,step\n";
+  const Metrics metrics =
+      parse_metrics(io::Bytes(text.begin(), text.end()), "metrics.csv");
+  ASSERT_EQ(metrics.steps.size(), 1u);
+  EXPECT_EQ(metrics.steps[0].loss, 1.0);
+}
+
 TEST_F(RunDataTest, AnotherFileIsRefused) {
   for (const std::string text : {"", "nonsense\n", "a,b\n1,2\n"}) {
     put(path("metrics.csv"), text);
@@ -158,6 +167,18 @@ TEST_F(RunDataTest, AFolderThatIsNoRunIsAUsageError) {
   put(path("damaged/config.json"), "{\"options\": ");
   EXPECT_THAT([&] { read_run(path("damaged")); },
               ThrowsMessage<IoError>(HasSubstr("config.json")));
+}
+
+TEST_F(RunDataTest, AConfigThatIsNestedTooDeeplyIsRefused) {
+  const std::string deep(100000, '[');
+  const std::string text =
+      "{\"options\": " + deep + std::string(100000, ']') + "}";
+  RunData run;
+  EXPECT_THAT(
+      [&] {
+        parse_config(io::Bytes(text.begin(), text.end()), "config.json", run);
+      },
+      ThrowsMessage<IoError>(HasSubstr("nested too deeply")));
 }
 
 TEST_F(RunDataTest, WhereAStepIsOnEachAxis) {

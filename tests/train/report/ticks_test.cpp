@@ -85,6 +85,8 @@ TEST(Ticks, ARangeIsNeverEmpty) {
                                             {0.5, 0.5},
                                             {-7.0},
                                             {1e30},
+                                            {-1e308, 1e308},
+                                            {1e-320},
                                             {1.0, 1.0 + 1e-15}}) {
     for (const bool logarithmic : {false, true}) {
       const AxisRange r = range_of(values, logarithmic);

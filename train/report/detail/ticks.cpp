@@ -11,6 +11,10 @@ namespace mjolnir::train::detail {
 
 namespace {
 
+// What is beyond it (or, on a logarithmic axis, below its inverse) is drawn at
+// the edge: differences would overflow.
+constexpr double largest = 1e100;
+
 // The smallest of 1, 2, 5 times a power of ten that is not below `least`.
 double round_step(double least) {
   const double power = std::pow(10.0, std::floor(std::log10(least)));
@@ -106,7 +110,8 @@ AxisRange range_of(const std::vector<double>& values, bool logarithmic) {
   double low = std::numeric_limits<double>::infinity();
   double high = -low;
   for (const double value : values) {
-    if (std::isfinite(value) && (!logarithmic || value > 0.0)) {
+    if (std::abs(value) <= largest &&
+        (!logarithmic || value >= 1.0 / largest)) {
       low = std::min(low, value);
       high = std::max(high, value);
     }
@@ -118,8 +123,8 @@ AxisRange range_of(const std::vector<double>& values, bool logarithmic) {
   if (logarithmic) {
     const double room =
         high / low < 1.0 + 1e-9 ? 3.0 : std::pow(high / low, 0.04);
-    range.low = std::max(low / room, std::numeric_limits<double>::min());
-    range.high = std::min(high * room, std::numeric_limits<double>::max());
+    range.low = low / room;
+    range.high = high * room;
     return range;
   }
   if (low >= 0.0 && low < 0.4 * high) {
