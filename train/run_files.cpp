@@ -1,6 +1,9 @@
 #include "train/run_files.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include <mjolnir/train/config.h>
@@ -14,8 +17,6 @@
 namespace mjolnir::train {
 
 namespace {
-
-constexpr std::size_t columns = 79;  // of what a program prints
 
 // What model.safetensors says about itself: which network it is, of which run,
 // and that the parameters are those of the best epoch, or else of the last
@@ -71,6 +72,9 @@ RunFiles::RunFiles(const TrainOptions& options, Module& model,
     auto report =
         std::make_unique<HtmlReport>(folder(), model, curvature_state_, data);
     report_ = report.get();
+    if (!resumed) {
+      report_->start();
+    }
     owned_.push_back(std::move(report));
     names_.push_back("report.html");
   }
@@ -104,7 +108,12 @@ void RunFiles::begin() {
     return;
   }
   write_config(folder() + "/config.json", options_);
+  std::error_code ignored;  // it may not be there
+  std::filesystem::remove(folder() + "/result.json", ignored);
   checkpoints_.tell(listeners_);
+  if (report_ != nullptr) {
+    report_->start();
+  }
 }
 
 Objective RunFiles::test_objective() {
@@ -166,11 +175,12 @@ std::string RunFiles::advice(const FitResult& result) {
   return text + " or a longer --warmup may help";
 }
 
-std::string RunFiles::summary() const {
+std::string RunFiles::summary(int columns) const {
+  const auto room = static_cast<std::size_t>(std::max(columns - 1, 0));
   std::string lines = "files in " + folder() + ":\n";
   std::string line;
   for (const std::string& name : names_) {
-    if (line.size() + 2 + name.size() > columns) {
+    if (!line.empty() && line.size() + 2 + name.size() > room) {
       lines += line + "\n";
       line.clear();
     }

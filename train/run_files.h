@@ -62,8 +62,9 @@ class RunFiles {
   /** The last report on the curvature as a table; "" without one. */
   std::string curvature_table() const;
 
-  /** The lines that end the program's output: where the files are. */
-  std::string summary() const;
+  /** The lines that end the program's output: where the files are; no wider
+   * than `columns` where the names allow it. */
+  std::string summary(int columns = 80) const;
 
  private:
   void begin();

@@ -1,12 +1,15 @@
 #include "train/report/html_report.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/events.h>
-#include <mjolnir/io/file.h>
 #include <mjolnir/train/run_data.h>
 
 #include "train/report/detail/page.h"
@@ -21,6 +24,24 @@ double now() {
   return std::chrono::duration<double>(since).count();
 }
 
+// As a whole, but without waiting for the disk, as io::write_file() does: the
+// page of a run that goes on can be made again.
+void replace_file(const std::string& path, const std::string& text) {
+  const std::string part = path + ".part";
+  std::ofstream file(part, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  std::error_code error;
+  if (file) {
+    std::filesystem::rename(part, path, error);
+  }
+  if (!file || error) {
+    const std::string reason = error ? error.message() : std::strerror(errno);
+    std::filesystem::remove(part, error);
+    throw IoError("[report] cannot write '" + path + "': " + reason);
+  }
+}
+
 }  // namespace
 
 HtmlReport::HtmlReport(std::string folder, const Module& model,
@@ -32,7 +53,9 @@ HtmlReport::HtmlReport(std::string folder, const Module& model,
       data_(data),
       options_(options),
       validation_(data.train.classes()),
-      test_(data.train.classes()) {
+      test_(data.train.classes()) {}
+
+void HtmlReport::start() {
   write();
   next_ = 0.0;  // the first figures are shown at once
 }
@@ -66,6 +89,7 @@ void HtmlReport::on_end(const FitResult&, const std::optional<Meter>& test) {
   if (test && predictions.images == test->samples) {
     tested_ = std::move(predictions);
   }
+  ended_ = true;
   write();
 }
 
@@ -81,7 +105,7 @@ void HtmlReport::write() {
   }
   const double began = now();
   try {
-    io::write_file(folder_ + "/report.html", page());
+    replace_file(folder_ + "/report.html", page());
   } catch (const Error& error) {
     working_ = false;
     emit(Severity::Warning, "report",
@@ -94,6 +118,9 @@ void HtmlReport::write() {
 
 std::string HtmlReport::page() const {
   RunData run = read_run(folder_);
+  if (!ended_) {
+    run.result.reset();  // of the part before, in a run that goes on again
+  }
   if (steps_per_epoch_ > 0) {
     run.steps_per_epoch = steps_per_epoch_;
   }

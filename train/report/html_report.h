@@ -30,12 +30,14 @@ struct HtmlReportOptions {
  */
 class HtmlReport : public RunListener {
  public:
-  /** Writes a first page. The folder has config.json and metrics.csv; `state`
-   * is null for an optimizer without curvature. Model, state and data must
-   * outlive the report. */
+  /** `state` is null for an optimizer without curvature. Model, state and data
+   * must outlive the report. */
   HtmlReport(std::string folder, const Module& model,
              const CurvatureState* state, const JobData& data,
              const HtmlReportOptions& options = {});
+
+  /** Writes a first page; the folder has config.json and metrics.csv. */
+  void start();
 
   /** Objectives that let the report see the answers: for the validation of each
    * epoch, and for the test images at the end. It must outlive them. */
@@ -65,6 +67,7 @@ class HtmlReport : public RunListener {
   std::int64_t steps_per_epoch_ = 0;
   double next_ = 0.0;  // not before this time, in seconds
   bool working_ = true;
+  bool ended_ = false;
 };
 
 }  // namespace mjolnir::train

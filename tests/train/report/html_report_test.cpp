@@ -109,6 +109,15 @@ TEST_F(HtmlReportTest, ShowsTheValidationImagesBeforeTheTest) {
   EXPECT_THAT(page(), HasSubstr("30 validation images, after epoch 3"));
 }
 
+// A run that goes on again finds what its first part left.
+TEST_F(HtmlReportTest, GoesOnWithTheEarlierCurves) {
+  run();
+  HtmlReport again(options.out, *model, nullptr, data);
+  again.start();
+  EXPECT_THAT(page(), HasSubstr(">running<"));
+  EXPECT_THAT(page(), HasSubstr("4 / 4<small>epoch 2 of 2<"));
+}
+
 TEST_F(HtmlReportTest, CanBeSwitchedOff) {
   options.no_report = true;
   run();
