@@ -53,7 +53,7 @@ int run(const train::TrainOptions& options, train::Console& progress,
   files.save(result);
   progress.clear();
   output.text(files.curvature_table());
-  output.text(train::epoch_table(result));
+  output.text(train::epoch_table(result, output.columns()));
   std::optional<train::Meter> final;
   if (result.status == train::FitStatus::Completed) {
     progress.status("evaluating the test images");
@@ -66,7 +66,7 @@ int run(const train::TrainOptions& options, train::Console& progress,
     }
   }
   files.finish(result, final);
-  output.text(files.summary());
+  output.text(files.summary(output.columns()));
   log.summary();
 
   const std::string advice = files.advice(result);

@@ -26,14 +26,44 @@ std::string percent(const Meter& meter) {
   return meter.has_accuracy ? detail::fixed(100.0 * meter.accuracy(), 2) : "-";
 }
 
-// Cells right-aligned in columns of these widths.
-std::string table_row(const std::vector<std::string>& cells) {
-  constexpr std::size_t widths[] = {5, 10, 8, 10, 11, 10, 9};
+// A column of the table: its width, blanks before it included, and how much it
+// matters; the least is left out first.
+struct TableColumn {
+  const char* title;
+  std::size_t width;
+  int rank;
+};
+constexpr TableColumn table_columns[] = {
+    {"epoch", 5, 7},     {"loss", 10, 2},      {"acc %", 8, 4},
+    {"val loss", 10, 3}, {"val acc %", 11, 6}, {"images/s", 10, 1},
+    {"time", 9, 5}};
+constexpr const char* kept_mark = "  best";
+
+// The least rank that is shown in so many columns.
+int least_rank(std::size_t columns) {
+  int least = 1;
+  for (;; ++least) {
+    std::size_t width = std::string(kept_mark).size();
+    for (const TableColumn& column : table_columns) {
+      width += column.rank >= least ? column.width : 0;
+    }
+    if (width <= columns || least == 6) {
+      return least;
+    }
+  }
+}
+
+// Cells right-aligned in those columns that matter so much.
+std::string table_row(const std::vector<std::string>& cells, int rank) {
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (table_columns[i].rank < rank) {
+      continue;
+    }
     const std::size_t size = cells[i].size();
     const std::size_t least = i > 0 ? 1 : 0;  // blanks before a cell
-    line += std::string(std::max(widths[i], size + least) - size, ' ');
+    line +=
+        std::string(std::max(table_columns[i].width, size + least) - size, ' ');
     line += cells[i];
   }
   return line;
@@ -177,13 +207,16 @@ std::string epoch_line(const EpochRecord& record, std::int64_t epochs) {
   return line;
 }
 
-std::string epoch_table(const FitResult& result) {
+std::string epoch_table(const FitResult& result, int columns) {
   if (result.epochs.empty()) {
     return "";
   }
-  std::string table = table_row({"epoch", "loss", "acc %", "val loss",
-                                 "val acc %", "images/s", "time"}) +
-                      "\n";
+  const int rank = least_rank(static_cast<std::size_t>(std::max(columns, 0)));
+  std::vector<std::string> titles;
+  for (const TableColumn& column : table_columns) {
+    titles.emplace_back(column.title);
+  }
+  std::string table = table_row(titles, rank) + "\n";
   for (const EpochRecord& e : result.epochs) {
     const bool validated = e.validation.has_value();
     table += table_row(
@@ -192,8 +225,10 @@ std::string epoch_table(const FitResult& result) {
          validated ? detail::readable(e.validation->loss(), 4) : "-",
          validated ? percent(*e.validation) : "-",
          detail::fixed(rate(e.training.samples, e.training_seconds), 0),
-         detail::clock_time(e.seconds)});
-    table += e.epoch == result.best_epoch ? "  best\n" : "\n";
+         detail::clock_time(e.seconds)},
+        rank);
+    table += e.epoch == result.best_epoch ? kept_mark + std::string("\n")
+                                          : std::string("\n");
   }
   return table;
 }

@@ -53,9 +53,10 @@ class MetricsReporter : public RunListener {
 /** "epoch 3/8 done: loss 0.3348, validation loss 0.3314, accuracy ..." */
 std::string epoch_line(const EpochRecord& record, std::int64_t epochs);
 
-/** The table at the end of a run, at most 79 columns wide: a header, then a
- * line per epoch; the epoch that was kept is marked. "" without an epoch. */
-std::string epoch_table(const FitResult& result);
+/** The table at the end of a run: a header, then a line per epoch; the epoch
+ * that was kept is marked. All of it takes 69 columns; where there are fewer,
+ * the less important ones are left out. "" without an epoch. */
+std::string epoch_table(const FitResult& result, int columns = 80);
 
 /** "test accuracy 91.87 % (+- 0.27)" */
 std::string accuracy_line(const Meter& test);

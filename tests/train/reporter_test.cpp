@@ -44,6 +44,23 @@ TEST(Reporter, TheTableHasALinePerEpochAndMarksTheBest) {
             "  best\n");
 }
 
+TEST(Reporter, ANarrowTerminalGetsTheColumnsThatMatter) {
+  FitResult result;
+  result.epochs = {epoch(1)};
+  result.best_epoch = 1;
+  EXPECT_EQ(epoch_table(result, 40),
+            "epoch   acc %  val acc %     time\n"
+            "    1   75.00      75.50     0:40  best\n");
+  EXPECT_EQ(epoch_table(result, 10),
+            "epoch  val acc %\n"
+            "    1      75.50  best\n");
+  for (int columns = 22; columns <= 80; ++columns) {
+    for (const std::string& line : split_lines(epoch_table(result, columns))) {
+      EXPECT_LE(static_cast<int>(line.size()), columns) << line;
+    }
+  }
+}
+
 TEST(Reporter, ALossGoneWildKeepsTheColumns) {
   FitResult result;
   EpochRecord record = epoch(1);
