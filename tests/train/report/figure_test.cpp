@@ -96,14 +96,14 @@ TEST(Figure, AnAxisThatIsNotKnownYetSaysSo) {
 
 TEST(Figure, WideRangesAreLogarithmicWhereTheyMayBe) {
   Figure wide = figure({point(0, 100.0), point(50, 1.0), point(100, 0.01)});
-  EXPECT_THAT(figure_html(wide, ends), Not(HasSubstr("logarithmic")));
+  EXPECT_THAT(figure_html(wide, ends), Not(HasSubstr("Logarithmic.")));
   wide.may_be_logarithmic = true;
   const std::string html = figure_html(wide, ends);
-  EXPECT_THAT(html, HasSubstr("logarithmic"));
+  EXPECT_THAT(html, HasSubstr("Logarithmic."));
   EXPECT_THAT(html, HasSubstr("L500 500L"));  // 1 is half-way
   Figure narrow = figure({point(0, 2.0), point(100, 1.0)});
   narrow.may_be_logarithmic = true;
-  EXPECT_THAT(figure_html(narrow, ends), Not(HasSubstr("logarithmic")));
+  EXPECT_THAT(figure_html(narrow, ends), Not(HasSubstr("Logarithmic.")));
 }
 
 TEST(Figure, PercentEndsAtAHundred) {

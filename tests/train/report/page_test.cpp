@@ -52,7 +52,8 @@ TEST(Page, TellsTheFiguresOfTheRun) {
   EXPECT_THAT(html, HasSubstr(">running<"));
   EXPECT_THAT(html, HasSubstr("data-running"));
   // sqrt(0.75 * 0.25 / 400) = 0.02165
-  EXPECT_THAT(html, HasSubstr("75.00 ± 2.17 %<small>best, epoch 2<"));
+  EXPECT_THAT(html,
+              HasSubstr("75.00<span> ± 2.17</span> %<small>best, epoch 2<"));
   EXPECT_THAT(html, HasSubstr("20 / 20<small>epoch 2 of 2<"));
   EXPECT_THAT(html, HasSubstr("<td>0.0005</td>"));
   run.result = RunResult();
@@ -61,7 +62,8 @@ TEST(Page, TellsTheFiguresOfTheRun) {
   html = report_page(run);
   EXPECT_THAT(html, HasSubstr(">completed<"));
   EXPECT_THAT(html, Not(HasSubstr("data-running")));
-  EXPECT_THAT(html, HasSubstr("90.00 ± 0.95 %<small>1000 images<"));
+  EXPECT_THAT(html,
+              HasSubstr("90.00<span> ± 0.95</span> %<small>1000 images<"));
 }
 
 TEST(Page, NeedsNothingFromElsewhere) {

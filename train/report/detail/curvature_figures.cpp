@@ -71,7 +71,7 @@ Looks thinned_looks(const Looks& looks) {
 // The look of step 0 was taken in the first step, which is 1 elsewhere.
 std::array<double, 3> look_places(const RunData& run,
                                   const RefreshDecision& d) {
-  const double step = static_cast<double>(d.step + 1);
+  const double step = static_cast<double>(d.step) + 1.0;
   return places(run, step, seconds_at(run, step));
 }
 
@@ -150,10 +150,9 @@ std::vector<SpectrumRow> last_spectra(const RunData& run) {
     if (row.step != all.back().step) {
       continue;
     }
-    const std::string group =
-        groups[row.layer.name] > 0
-            ? " group " + std::to_string(row.layer.group + 1)
-            : "";
+    const std::string group = groups[row.layer.name] > 0
+                                  ? " group " + std::to_string(row.layer.group)
+                                  : "";
     if (row.layer.a.most > 0.0) {
       rows.push_back({row.layer.name + group, "A", &row.layer.a});
     }

@@ -284,7 +284,7 @@ std::string figure_html(const Figure& given, const AxisEnds& ends) {
   const AxisRange y = y_range(figure);
   std::string note = figure.note;
   if (y.logarithmic) {
-    note += std::string(note.empty() ? "" : "; ") + "logarithmic";
+    note += std::string(note.empty() ? "" : " ") + "Logarithmic.";
   }
   if (!note.empty()) {
     html += "<p>" + escaped(note) + "</p>";

@@ -84,7 +84,9 @@ std::string tiles(const RunData& run) {
   std::string html = "<dl class='tiles-row'>" + best_tile(run) + test_tile(run);
   if (last->loss) {
     html += tile("last-loss", "Training loss", readable(*last->loss, 4),
-                 "last, step " + std::to_string(last->step));
+                 last->kind == "epoch"
+                     ? "mean of epoch " + std::to_string(last->epoch)
+                     : "last, step " + std::to_string(last->step));
   }
   const std::int64_t epochs = run.count("epochs");
   const std::int64_t steps =
@@ -93,7 +95,9 @@ std::string tiles(const RunData& run) {
       "progress", "Steps",
       std::to_string(steps) +
           (run.steps_per_epoch > 0
-               ? " / " + std::to_string(run.steps_per_epoch * epochs)
+               ? " / " + fixed(static_cast<double>(run.steps_per_epoch) *
+                                   static_cast<double>(epochs),
+                               0)
                : ""),
       "epoch " + std::to_string(last->epoch) + " of " + std::to_string(epochs));
   const double seconds = run.result ? run.result->seconds : last->seconds;
@@ -160,7 +164,9 @@ std::string axis_switch() {
 
 std::string percent_text(double share, double error) {
   return fixed(100.0 * share, 2) +
-         (error > 0.0 ? " ± " + fixed(100.0 * error, 2) : "") + " %";
+         (error > 0.0 ? "<span> ± " + fixed(100.0 * error, 2) + "</span>"
+                      : "") +
+         " %";
 }
 
 std::string page(const std::string& title, const std::string& header,

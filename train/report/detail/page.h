@@ -24,7 +24,7 @@ std::string report_page(const RunData& run,
 std::string page(const std::string& title, const std::string& header,
                  const std::string& sections, bool running);
 
-/** "92.74 ± 0.37 %", escaped. */
+/** "92.74 ± 0.37 %" as HTML, the error in a <span>. */
 std::string percent_text(double share, double error);
 
 }  // namespace mjolnir::train::detail

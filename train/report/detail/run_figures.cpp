@@ -12,8 +12,9 @@ using Field = std::optional<double> MetricsRow::*;
 // epoch may be short.
 double training_images(const RunData& run, const std::vector<MetricsRow>& rows,
                        std::size_t i) {
-  const std::int64_t before = i > 0 ? rows[i - 1].step : 0;
-  return static_cast<double>((rows[i].step - before) * run.count("batch"));
+  const double before = i > 0 ? static_cast<double>(rows[i - 1].step) : 0.0;
+  return (static_cast<double>(rows[i].step) - before) *
+         static_cast<double>(run.count("batch"));
 }
 
 // Points of a field, of the rows that have it.
@@ -107,7 +108,7 @@ std::string run_figures(const RunData& run) {
   Figure accuracy;
   accuracy.id = "accuracy";
   accuracy.title = "Accuracy";
-  accuracy.note = "bars: one standard error";
+  accuracy.note = "Bars: one standard error.";
   accuracy.unit = Unit::Percent;
   add_if_any(accuracy, training_curve(run, &MetricsRow::accuracy));
   add_if_any(accuracy, validation_curve(run, &MetricsRow::validation_accuracy));
@@ -117,7 +118,7 @@ std::string run_figures(const RunData& run) {
   Figure speed;
   speed.id = "speed";
   speed.title = "Images per second";
-  speed.note = "while training";
+  speed.note = "While training.";
   Curve curve;
   curve.name = "images/s";
   curve.points = speed_points(run);
@@ -140,9 +141,9 @@ std::string curvature_figure(const RunData& run) {
   figure.id = "damping-share";
   figure.title = "Damping’s share, and the update’s cosine";
   figure.note =
-      "means over the layers: damping’s share of A and of G, and the cosine of "
+      "Means over the layers: damping’s share of A and of G, and the cosine of "
       "the update to the gradient. Where all are near 100 %, the method is "
-      "plain gradient descent";
+      "plain gradient descent.";
   figure.unit = Unit::Percent;
   int colour = 0;
   for (const auto& [name, field] :

@@ -59,7 +59,9 @@ header .sub { color: var(--soft); margin: 4px 0 0; }
   margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.35;
   font-variant-numeric: tabular-nums;
 }
-.tiles-row dd small { font-weight: 400; font-size: .85rem; display: block; }
+.tiles-row dd { white-space: nowrap; }
+.tiles-row dd span { font-size: .95rem; }
+.tiles-row dd small { white-space: normal; font-weight: 400; font-size: .85rem; display: block; }
 .axis { position: absolute; opacity: 0; pointer-events: none; }
 nav {
   position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap;
@@ -96,6 +98,8 @@ figure {
   border: 1px solid var(--rule); border-radius: 8px;
 }
 figcaption { margin-bottom: 12px; }
+.curves { display: flex; flex-direction: column; }
+.curves figcaption { flex: 1; }
 figcaption p { color: var(--soft); font-size: .85rem; max-width: 75ch; }
 .empty { color: var(--soft); padding: 24px 0; text-align: center; }
 .legend {
@@ -202,7 +206,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums;
 .wide-table table { width: 100%; }
 .wide-table th, .wide-table td { padding: 7px 14px; text-align: right;
   border-bottom: 1px solid var(--rule); white-space: nowrap; }
-.wide-table tr:last-child > * { border-bottom: 0; }
+.wide-table tbody tr:last-child > * { border-bottom: 0; }
 .wide-table thead th { color: var(--soft); font-weight: 400;
   vertical-align: bottom; }
 .wide-table th:first-child { text-align: left; font-weight: 400; }
@@ -231,6 +235,9 @@ footer { margin-top: 40px; color: var(--soft); font-size: .85rem; }
     column-gap: 6px; }
   .table { column-gap: 6px; font-size: .76rem; }
   .name { max-width: 8.5em; }
+  .confusion { font-size: .66rem; }
+  .confusion th { padding: 1px 3px; }
+  .confusion td { min-width: 2em; padding: 4px 1px; }
   .x span:nth-child(even) { visibility: hidden; }
   .wide-table th, .wide-table td { padding: 6px 10px; }
 }
