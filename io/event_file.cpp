@@ -1,4 +1,5 @@
 #include <mjolnir/io/event_file.h>
+#include <mjolnir/io/png.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -120,6 +121,16 @@ void EventFile::add_image(const std::string& tag, const EventImage& image,
   }
   append(
       detail::summary_event(clock_(), step, detail::image_value(tag, image)));
+}
+
+void EventFile::add_image(const std::string& tag, const Tensor& pixels,
+                          std::int64_t step) {
+  EventImage image;
+  image.png = encode_png(pixels);
+  image.height = pixels.size(0);
+  image.width = pixels.size(1);
+  image.channels = pixels.size(2);
+  add_image(tag, image, step);
 }
 
 void EventFile::close() {

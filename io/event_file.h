@@ -46,7 +46,7 @@ class EventFile {
   EventFile& operator=(const EventFile&) = delete;
 
   /** A point of a curve, rounded to a float; NaN and infinities stay. The
-   * four throw IoError if the record cannot be written; after that, and after
+   * five throw IoError if the record cannot be written; after that, and after
    * close(), nothing more is. */
   void add_scalar(const std::string& tag, double value, std::int64_t step);
   /** Where values lie. */
@@ -58,6 +58,10 @@ class EventFile {
   /** A picture that is a PNG file already. Throws ValueError unless height,
    * width and channels are above 0 and `png` is not empty. */
   void add_image(const std::string& tag, const EventImage& image,
+                 std::int64_t step);
+
+  /** The same of pixels, as encode_png() takes them: U8 (H,W,C). */
+  void add_image(const std::string& tag, const Tensor& pixels,
                  std::int64_t step);
 
   /** Closes the file; throws IoError. The destructor closes silently. */

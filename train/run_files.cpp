@@ -63,7 +63,9 @@ RunFiles::RunFiles(const TrainOptions& options, Module& model,
       folder() + "/metrics.csv", curvature_ != nullptr, resumed));
   if (options_.tensorboard) {
     auto events = std::make_unique<TensorBoardReporter>(
-        folder(), model, resumed ? checkpoints_.step() + 1 : -1);
+        folder(), model,
+        Shape{data.train.channels(), data.train.height(), data.train.width()},
+        resumed ? checkpoints_.step() + 1 : -1);
     names_.push_back(events->name());
     owned_.push_back(std::move(events));
   }

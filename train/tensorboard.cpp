@@ -5,6 +5,7 @@
 #include <mjolnir/core/error.h>
 #include <mjolnir/core/events.h>
 #include <mjolnir/train/curvature_log.h>
+#include <mjolnir/train/filters.h>
 
 namespace mjolnir::train {
 
@@ -20,8 +21,9 @@ io::EventFileOptions from_step(std::int64_t first_step) {
 
 TensorBoardReporter::TensorBoardReporter(const std::string& folder,
                                          const Module& model,
+                                         const Shape& sample,
                                          std::int64_t first_step)
-    : file_(folder, from_step(first_step)), model_(model) {}
+    : file_(folder, from_step(first_step)), model_(model), sample_(sample) {}
 
 std::string TensorBoardReporter::name() const {
   return file_.path().substr(file_.path().rfind('/') + 1);
@@ -112,6 +114,10 @@ void TensorBoardReporter::on_epoch(const EpochRecord& record) {
     }
     for (const auto& [name, parameter] : model_.named_parameters()) {
       file.add_histogram("weights/" + name, parameter, step);
+    }
+    if (const auto filters = first_filters(model_, sample_)) {
+      file.add_image("filters/" + filters->first,
+                     filter_picture(filters->second), step);
     }
   });
 }

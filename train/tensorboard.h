@@ -12,16 +12,17 @@ namespace mjolnir::train {
 /**
  * Shows a run to TensorBoard, in an event file: curves at the logging steps, of
  * the curvature where it is reported, of the validation and of the test images;
- * after each epoch histograms of the parameters. A write that fails does not
- * stop the run: one event "tensorboard", then nothing more is written.
+ * after each epoch histograms of the parameters and a picture of the first
+ * layer's filters. A write that fails does not stop the run: one event
+ * "tensorboard", then nothing more is written.
  */
 class TensorBoardReporter : public RunListener {
  public:
   /** Makes the file, in a folder, of a run that begins, or that goes on after
-   * its step `first_step` - 1. The model must outlive the reporter. Throws
-   * IoError. */
+   * its step `first_step` - 1. The model, of images of shape `sample` (C,H,W),
+   * must outlive the reporter. Throws IoError. */
   TensorBoardReporter(const std::string& folder, const Module& model,
-                      std::int64_t first_step = -1);
+                      const Shape& sample, std::int64_t first_step = -1);
 
   void on_step(const StepRecord& record) override;
   void on_curvature(const StepRecord& record,
@@ -41,6 +42,7 @@ class TensorBoardReporter : public RunListener {
 
   io::EventFile file_;
   const Module& model_;
+  Shape sample_;
   bool working_ = true;
 };
 

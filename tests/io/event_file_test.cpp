@@ -1,5 +1,6 @@
 #include <mjolnir/io/event_file.h>
 #include <mjolnir/io/event_log.h>
+#include <mjolnir/io/png.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -119,6 +120,26 @@ TEST(EventFile, IsSilentAfterItWasClosed) {
   expect_error<IoError>([&] { file.add_scalar("a", 1, 1); },
                         {file.path(), "is closed"});
   EXPECT_EQ(read_events(file.path()).records.size(), 1u);
+}
+
+TEST(EventFile, PacksPixelsAsPng) {
+  const TempDirectory folder;
+  const Tensor pixels = Tensor::from<std::uint8_t>(
+      {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18},
+      {3, 2, 3});
+  EventFile file(folder.path());
+  file.add_image("a picture", pixels, 4);
+  const EventLog log = read_events(file.path());
+  const EventImage image = log.records.at(1).values.at(0).image.value();
+  EXPECT_EQ(image.height, 3);
+  EXPECT_EQ(image.width, 2);
+  EXPECT_EQ(image.channels, 3);
+  const Tensor back = decode_png(image.png, "it");
+  EXPECT_EQ(back.shape(), pixels.shape());
+  EXPECT_EQ(back.to_vector<std::uint8_t>(), pixels.to_vector<std::uint8_t>());
+  expect_error<ValueError>(
+      [&] { file.add_image("a picture", Tensor::zeros({4}), 4); },
+      {"encode_png"});
 }
 
 TEST(EventFile, RefusesAnEmptyImage) {

@@ -93,6 +93,7 @@ void expect_events(const std::string& out, const std::string& folder) {
   EXPECT_EQ(points["validation/accuracy"], 2);
   EXPECT_EQ(points["test/accuracy"], 1);
   EXPECT_EQ(points["weights/fc1.weight"], 2);
+  EXPECT_EQ(points["filters/fc1.weight"], 2);
   EXPECT_GE(points["curvature_condition_a/fc1"], 2);
 }
 

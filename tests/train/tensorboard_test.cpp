@@ -5,6 +5,7 @@
 
 #include <mjolnir/core/random.h>
 #include <mjolnir/io/event_log.h>
+#include <mjolnir/io/png.h>
 #include <mjolnir/models/lenet5.h>
 #include <cmath>
 #include <filesystem>
@@ -57,6 +58,7 @@ class TensorBoardTest : public testing::Test {
   }
 
   const TemporaryFolder folder_;
+  const Shape sample_{1, 28, 28};
   std::unique_ptr<Module> net_ = small_net();
   io::EventLog log_;
   std::map<std::string, io::EventValue> values_;
@@ -64,7 +66,7 @@ class TensorBoardTest : public testing::Test {
 };
 
 TEST_F(TensorBoardTest, CurvesAreOfTheLoggingSteps) {
-  TensorBoardReporter reporter(folder_.path(), *net_);
+  TensorBoardReporter reporter(folder_.path(), *net_, sample_);
   StepRecord step;
   step.run_step = 3;
   step.interval = meter(2.5, 64, 16);
@@ -94,8 +96,8 @@ TEST_F(TensorBoardTest, CurvesAreOfTheLoggingSteps) {
   EXPECT_EQ(values_.size(), 6u);
 }
 
-TEST_F(TensorBoardTest, AnEpochHasValidationAndHistograms) {
-  TensorBoardReporter reporter(folder_.path(), *net_);
+TEST_F(TensorBoardTest, AnEpochHasValidationHistogramsAndFilters) {
+  TensorBoardReporter reporter(folder_.path(), *net_, sample_);
   EpochRecord epoch;
   epoch.run_step = 20;
   epoch.validation = meter(0.5, 200, 151);
@@ -109,11 +111,18 @@ TEST_F(TensorBoardTest, AnEpochHasValidationAndHistograms) {
     EXPECT_EQ(h.count, static_cast<double>(parameter.numel())) << name;
     EXPECT_EQ(steps_["weights/" + name], (std::vector<std::int64_t>{20}));
   }
-  EXPECT_EQ(values_.size(), 2u + 10u);
+  // LeNet5 of width 3: three 5x5 filters of one channel, in a grid of 2 x 2
+  // tiles of 4 x 5 pixels a side.
+  const io::EventImage image = values_.at("filters/conv1.weight").image.value();
+  EXPECT_EQ(image.height, 42);
+  EXPECT_EQ(image.width, 42);
+  EXPECT_EQ(image.channels, 1);
+  EXPECT_EQ(io::decode_png(image.png, "filters").shape(), (Shape{42, 42, 1}));
+  EXPECT_EQ(values_.size(), 2u + 10u + 1u);
 }
 
 TEST_F(TensorBoardTest, ACurvatureReportIsCurvesPerLayer) {
-  TensorBoardReporter reporter(folder_.path(), *net_);
+  TensorBoardReporter reporter(folder_.path(), *net_, sample_);
   CurvatureReport report;
   report.layers.resize(2);
   LayerReport& conv = report.layers[0];
@@ -151,7 +160,7 @@ TEST_F(TensorBoardTest, ACurvatureReportIsCurvesPerLayer) {
 }
 
 TEST_F(TensorBoardTest, TheEndHasTheTestImages) {
-  TensorBoardReporter reporter(folder_.path(), *net_);
+  TensorBoardReporter reporter(folder_.path(), *net_, sample_);
   FitResult result;
   result.run_steps = 40;
   reporter.on_end(result, meter(0.25, 100, 93));
@@ -162,7 +171,7 @@ TEST_F(TensorBoardTest, TheEndHasTheTestImages) {
 }
 
 TEST_F(TensorBoardTest, ARunThatGoesOnSaysSo) {
-  const TensorBoardReporter reporter(folder_.path(), *net_, 17);
+  const TensorBoardReporter reporter(folder_.path(), *net_, sample_, 17);
   read();
   ASSERT_EQ(log_.records.size(), 2u);
   EXPECT_TRUE(log_.records[1].start);
