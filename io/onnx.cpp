@@ -133,7 +133,8 @@ ProtobufMessage graph_of(const OnnxModel& model) {
 }  // namespace
 
 // ModelProto: 1 ir_version, 2 producer_name, 3 producer_version, 7 graph,
-// 8 opset_import. OperatorSetIdProto: 1 domain, 2 version.
+// 8 opset_import, 14 metadata_props. OperatorSetIdProto: 1 domain, 2 version.
+// StringStringEntryProto: 1 key, 2 value.
 std::string encode_onnx(const OnnxModel& model) {
   ProtobufMessage opset;
   opset.text(1, "");
@@ -144,6 +145,12 @@ std::string encode_onnx(const OnnxModel& model) {
   message.text(3, model.version.empty() ? library_version() : model.version);
   message.message(7, graph_of(model));
   message.message(8, opset);
+  for (const auto& [key, value] : model.metadata) {
+    ProtobufMessage entry;
+    entry.text(1, key);
+    entry.text(2, value);
+    message.message(14, entry);
+  }
   if (message.bytes().size() > std::numeric_limits<std::int32_t>::max()) {
     throw ValueError("[onnx] expected a model below 2 GiB, got " +
                      std::to_string(message.bytes().size()) + " bytes");

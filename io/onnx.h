@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <variant>
@@ -45,6 +46,8 @@ struct OnnxModel {
   std::int64_t ir_version = 8;
   /** Of the program that made it; empty: of this library. */
   std::string version = {};
+  /** What else there is to say, by keys. */
+  std::map<std::string, std::string> metadata = {};
 };
 
 /** The bytes of an ONNX file; initializers in logical order. Throws ValueError

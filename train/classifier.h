@@ -59,6 +59,9 @@ class Classifier {
   /** What the file says about itself. */
   const ClassifierInfo& info() const noexcept { return info_; }
 
+  /** The network, in evaluation mode. */
+  Module& model() noexcept { return *model_; }
+
   /** The `top` likeliest classes of a picture, U8 (H,W,C) of any size as
    * io::read_image() gives it, likeliest first. The picture is made to fit by
    * data::fit_picture() and normalised as in training. */

@@ -268,6 +268,7 @@ io::OnnxModel onnx_model(Module& model, const Shape& sample,
                              options.batch_name)});
   const std::string text = model.describe();
   result.name = text.substr(0, text.find('('));
+  result.metadata = options.metadata;
   return result;
 }
 

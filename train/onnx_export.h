@@ -23,6 +23,8 @@ struct OnnxExportOptions {
   /** Type of the input: I64 for a model of indices, and then index 0 must be
    * a valid one. */
   DType input_dtype = DType::F32;
+  /** Goes into the file's metadata: what one must know to use it. */
+  std::map<std::string, std::string> metadata = {};
   /** Translations of more ops, by name; they go before those that are built
    * in. */
   std::map<std::string, OnnxTranslation> translations = {};

@@ -36,7 +36,7 @@ chmod -R a+rX "$tools/mjolnir"
 
 run yes help
 [[ $status -eq 0 ]] || fail "help failed"
-for command in train explain compare test bench data; do
+for command in train predict compare export explain test bench data; do
   grep -qE "^  $command" <<<"$output" || fail "help does not list $command"
 done
 [[ $output != *$'\e'* ]] || fail "help printed an escape code"

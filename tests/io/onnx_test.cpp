@@ -18,6 +18,7 @@ OnnxModel small(Layout layout) {
   OnnxModel model;
   model.name = "small";
   model.version = "0.1.0";
+  model.metadata = {{"mean", "[0.25]"}, {"classes", "[\"a\",\"b\"]"}};
   model.nodes = {{"Conv",
                   {"x", "conv.weight", "conv.bias"},
                   {"a"},

@@ -162,6 +162,7 @@ TEST(OnnxExport, TheBatchIsLeftOpen) {
   options.input_name = "images";
   options.output_name = "logits";
   options.batch_name = "N";
+  options.metadata["classes"] = "ten";
   const io::OnnxModel model = onnx_model(net, {1, 28, 28}, options);
   using Dim = std::variant<std::int64_t, std::string>;
   ASSERT_EQ(model.inputs.size(), 1u);
@@ -174,6 +175,7 @@ TEST(OnnxExport, TheBatchIsLeftOpen) {
   EXPECT_THAT(model.outputs[0].shape,
               ElementsAre(Dim("N"), Dim(std::int64_t{10})));
   EXPECT_THAT(model.nodes.back().outputs, ElementsAre("logits"));
+  EXPECT_EQ(model.metadata.at("classes"), "ten");
   EXPECT_THAT(model.nodes.front().inputs,
               ElementsAre("images", "conv1.weight", "conv1.bias"));
 }

@@ -31,6 +31,7 @@ graph = helper.make_graph(
 model = helper.make_model(graph, producer_name="mjolnir",
                           producer_version="0.1.0", ir_version=8,
                           opset_imports=[helper.make_opsetid("", 17)])
+helper.set_model_props(model, {"classes": '["a","b"]', "mean": "[0.25]"})
 onnx.checker.check_model(model, full_check=True)
 path = pathlib.Path(__file__).with_name("small.onnx")
 path.write_bytes(model.SerializeToString(deterministic=True))
