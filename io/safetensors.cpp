@@ -335,7 +335,7 @@ SafeTensors decode_safetensors(const Bytes& bytes, const std::string& name) {
 
 SafeTensors read_safetensors(const std::string& path) {
   const detail::InputFile file(path);
-  if (!file.regular()) return decode_safetensors(read_file(path), path);
+  if (!file.regular()) return decode_safetensors(file.read_to_end(), path);
   const Source source = source_of(file);
   SafeTensors out = Decoder(source, path).decode();
   file.expect_unchanged();
@@ -344,7 +344,9 @@ SafeTensors read_safetensors(const std::string& path) {
 
 Metadata read_safetensors_metadata(const std::string& path) {
   const detail::InputFile file(path);
-  if (!file.regular()) return read_safetensors(path).metadata;
+  if (!file.regular()) {
+    return decode_safetensors(file.read_to_end(), path).metadata;
+  }
   const Source source = source_of(file);
   Metadata metadata = Decoder(source, path).header();
   file.expect_unchanged();

@@ -97,6 +97,20 @@ void InputFile::read(const std::vector<Span>& spans) const {
   });
 }
 
+Bytes InputFile::read_to_end() const {
+  Bytes bytes;
+  for (std::size_t size = 0;;) {
+    bytes.resize(size + piece);
+    const ssize_t got = ::read(descriptor_, bytes.data() + size, piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(std::generic_category().message(errno));
+    size += static_cast<std::size_t>(got);
+    if (got > 0) continue;
+    bytes.resize(size);
+    return bytes;
+  }
+}
+
 void InputFile::expect_unchanged() const {
   struct stat info {};
   if (::fstat(descriptor_, &info) != 0) {

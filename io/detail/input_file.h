@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <mjolnir/io/file.h>
+
 namespace mjolnir::io::detail {
 
 /** Where bytes of a file go. */
@@ -23,8 +25,11 @@ class InputFile {
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
-  /** False for a pipe or a device, which has no size: use read_file(). */
+  /** False for a pipe or a device, which has no size: use read_to_end(). */
   bool regular() const noexcept { return regular_; }
+  /** What is left to read. A pipe's writer may be gone by now, so that opening
+   * it again would wait for another one. */
+  Bytes read_to_end() const;
   /** Bytes when it was opened. */
   std::uint64_t size() const noexcept { return size_; }
   /** Fills `to`; an error if the file has become too short for that. */
