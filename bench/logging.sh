@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: logging.sh PROGRAM [PAIRS [FLAG...]]
-# How much longer a run takes that logs and keeps its report: pairs of runs,
-# one with both and one without, in turn; the median of the pairs' quotients.
+# How much longer a run takes that logs, keeps its report and writes event
+# files: pairs of runs, one with all three and one with none, in turn; the median of the pairs' quotients.
 # The flags are those of the trainer (default: an epoch on Fashion-MNIST).
 # Nothing else should run on the machine meanwhile.
 set -euo pipefail
@@ -22,7 +22,7 @@ seconds() {
 }
 
 for ((i = 1; i <= pairs; i++)); do
-  on=$(seconds "on$i" "$@")
+  on=$(seconds "on$i" "$@" --tensorboard)
   off=$(seconds "off$i" "$@" --no-report --log-every 1000000)
   awk -v i="$i" -v on="$on" -v off="$off" 'BEGIN {
     printf "pair %d: %.2f s with, %.2f s without, %.4f\n", i, on, off, on / off }'
