@@ -9,50 +9,32 @@
 #include <mjolnir/mjolnir.h>
 #include <unistd.h>
 
-#include <exception>
 #include <string>
 
 namespace train = mjolnir::train;
 
 namespace {
 
-int run(const train::CompareOptions& options, train::Console& output,
-        train::Log& log) {
+void run(const train::CompareOptions& options, train::Console& output) {
   const train::Comparison comparison =
       train::compare_runs(options.folders, options.accuracies);
   mjolnir::io::write_file(options.out, comparison.html());
   // A pipe gets whole lines, whatever their width.
   const int columns = isatty(1) == 1 ? output.columns() : 1'000'000;
   output.text(comparison.str(columns) + "\npage: " + options.out + "\n");
-  if (!output.working()) {
-    log.error("the result could not be written to stdout");
-    return train::exit_failed;
-  }
-  return train::exit_ok;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  train::prepare_program();
-  train::Console progress(train::console_options(2));
-  train::ConsoleOptions standard_output;
-  standard_output.fd = 1;
-  train::Console output(standard_output);
-  train::Log log(progress);
-  try {
+  return train::run_program([&](const train::Surroundings& to) {
     const train::CompareOptions options =
         train::parse_compare_command_line(argc, argv);
-    if (!options.message.empty()) {
-      output.text(options.message);
-      return train::exit_ok;
+    if (options.message.empty()) {
+      run(options, to.output);
+    } else {
+      to.output.text(options.message);
     }
-    return run(options, output, log);
-  } catch (const train::UsageError& error) {
-    log.error(error.what());
-    return train::exit_usage;
-  } catch (const std::exception& error) {
-    log.error(error.what());
-    return train::exit_failed;
-  }
+    return train::exit_ok;
+  });
 }

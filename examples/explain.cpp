@@ -7,7 +7,6 @@
 
 #include <mjolnir/mjolnir.h>
 
-#include <exception>
 #include <string>
 
 namespace mj = mjolnir;
@@ -15,7 +14,7 @@ namespace train = mjolnir::train;
 
 namespace {
 
-int run(const train::TrainOptions& options, train::Console& output) {
+void run(const train::TrainOptions& options, train::Console& output) {
   mj::Generator rng(1);
   const train::ImageKind images = train::image_kind(options);
   const auto model = train::make_model(options, images, rng);
@@ -29,31 +28,19 @@ int run(const train::TrainOptions& options, train::Console& output) {
               " parameters, batches of " + std::to_string(options.batch) +
               " images like those of " + options.data);
   output.text("\n" + explanation.str());
-  return output.working() ? train::exit_ok : train::exit_failed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  train::prepare_program();
-  train::Console progress(train::console_options(2));
-  train::ConsoleOptions standard_output;
-  standard_output.fd = 1;
-  train::Console output(standard_output);
-  train::Log log(progress);
-  try {
+  return train::run_program([&](const train::Surroundings& to) {
     const train::CommandLine line =
         train::parse_explain_command_line(argc, argv);
-    if (!line.message.empty()) {
-      output.text(line.message);
-      return train::exit_ok;
+    if (line.message.empty()) {
+      run(train::resolved(line.options), to.output);
+    } else {
+      to.output.text(line.message);
     }
-    return run(train::resolved(line.options), output);
-  } catch (const train::UsageError& error) {
-    log.error(error.what());
-    return train::exit_usage;
-  } catch (const std::exception& error) {
-    log.error(error.what());
-    return train::exit_failed;
-  }
+    return train::exit_ok;
+  });
 }

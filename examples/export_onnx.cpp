@@ -8,7 +8,6 @@
 
 #include <mjolnir/mjolnir.h>
 
-#include <exception>
 #include <filesystem>
 #include <string>
 
@@ -17,7 +16,7 @@ namespace train = mjolnir::train;
 
 namespace {
 
-int run(const train::ExportOptions& options, train::Console& output) {
+void run(const train::ExportOptions& options, train::Console& output) {
   train::Classifier classifier(options.model);
   const train::ClassifierInfo& info = classifier.info();
   const train::ImageKind& images = info.images;
@@ -32,31 +31,19 @@ int run(const train::ExportOptions& options, train::Console& output) {
       "x" + std::to_string(images.height) + "x" + std::to_string(images.width) +
       " images to " + std::to_string(images.classes) + " logits, " +
       std::to_string((bytes + 500) / 1000) + " kB");
-  return output.working() ? train::exit_ok : train::exit_failed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  train::prepare_program();
-  train::Console progress(train::console_options(2));
-  train::ConsoleOptions standard_output;
-  standard_output.fd = 1;
-  train::Console output(standard_output);
-  train::Log log(progress);
-  try {
+  return train::run_program([&](const train::Surroundings& to) {
     const train::ExportCommandLine line =
         train::parse_export_command_line(argc, argv);
-    if (!line.message.empty()) {
-      output.text(line.message);
-      return train::exit_ok;
+    if (line.message.empty()) {
+      run(line.options, to.output);
+    } else {
+      to.output.text(line.message);
     }
-    return run(line.options, output);
-  } catch (const train::UsageError& error) {
-    log.error(error.what());
-    return train::exit_usage;
-  } catch (const std::exception& error) {
-    log.error(error.what());
-    return train::exit_failed;
-  }
+    return train::exit_ok;
+  });
 }

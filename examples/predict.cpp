@@ -10,7 +10,6 @@
 #include <mjolnir/mjolnir.h>
 
 #include <cmath>
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -48,35 +47,17 @@ int run(const train::PredictOptions& options, train::Console& output,
     }
   }
   log.summary();
-  if (!output.working()) {
-    log.error("the result could not be written to stdout");
-    return train::exit_failed;
-  }
   return all ? train::exit_ok : train::exit_failed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  train::prepare_program();
-  train::Console progress(train::console_options(2));
-  train::ConsoleOptions standard_output;
-  standard_output.fd = 1;
-  train::Console output(standard_output);
-  train::Log log(progress);
-  try {
+  return train::run_program([&](const train::Surroundings& to) {
     const train::PredictCommandLine line =
         train::parse_predict_command_line(argc, argv);
-    if (!line.message.empty()) {
-      output.text(line.message);
-      return train::exit_ok;
-    }
-    return run(line.options, output, log);
-  } catch (const train::UsageError& error) {
-    log.error(error.what());
-    return train::exit_usage;
-  } catch (const std::exception& error) {
-    log.error(error.what());
-    return train::exit_failed;
-  }
+    if (line.message.empty()) return run(line.options, to.output, to.log);
+    to.output.text(line.message);
+    return static_cast<int>(train::exit_ok);
+  });
 }

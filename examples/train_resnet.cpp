@@ -8,7 +8,6 @@
 
 #include <mjolnir/mjolnir.h>
 
-#include <exception>
 #include <optional>
 #include <string>
 
@@ -17,8 +16,8 @@ namespace train = mjolnir::train;
 
 namespace {
 
-int run(const train::TrainOptions& options, train::Console& progress,
-        train::Console& output, train::Log& log) {
+int run(const train::TrainOptions& options, const train::Surroundings& to) {
+  const auto& [progress, output, log] = to;
   train::use_threads(options.threads);
   mj::check_blas_threading();
   mj::Generator rng(static_cast<std::uint64_t>(options.seed));
@@ -78,37 +77,21 @@ int run(const train::TrainOptions& options, train::Console& progress,
     log.warning("interrupted; the parameters so far were saved" + advice);
     return 128 + train::stop_signal();
   }
-  if (!output.working()) {
-    log.error("the result could not be written to stdout");
-    return train::exit_failed;
-  }
   return train::exit_ok;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  train::prepare_program();
-  train::Console progress(train::console_options(2));
-  train::ConsoleOptions standard_output;
-  standard_output.fd = 1;
-  train::Console output(standard_output);
-  train::Log log(progress);
-  try {
+  return train::run_program([&](const train::Surroundings& to) {
     const train::CommandLine line = train::read_command_line(argc, argv);
     if (!line.message.empty()) {
-      output.text(line.message);
-      return train::exit_ok;
+      to.output.text(line.message);
+      return static_cast<int>(train::exit_ok);
     }
     for (const std::string& note : line.notes) {
-      log.warning(note);
+      to.log.warning(note);
     }
-    return run(train::resolved(line.options), progress, output, log);
-  } catch (const train::UsageError& error) {
-    log.error(error.what());
-    return train::exit_usage;
-  } catch (const std::exception& error) {
-    log.error(error.what());
-    return train::exit_failed;
-  }
+    return run(train::resolved(line.options), to);
+  });
 }
