@@ -122,7 +122,8 @@ struct Member {
 
 void put(Bytes& out, std::uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) {
-    out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    out.push_back(static_cast<std::uint8_t>(value));
+    value >>= 8;
   }
 }
 
