@@ -1,8 +1,6 @@
 # Public headers are included as <mjolnir/core/tensor.h>: each one is linked
 # into build/include/mjolnir. kernels/ and detail/ stay private.
-if(NOT MJOLNIR_ROOMS)
-  set(MJOLNIR_ROOMS core io data layers curvature optim models train testing)
-endif()
+set(MJOLNIR_ROOMS core io data layers curvature optim models train testing)
 set(MJOLNIR_INCLUDE_DIR "${CMAKE_CURRENT_BINARY_DIR}/include")
 set(MJOLNIR_PUBLIC_HEADERS "")
 foreach(room ${MJOLNIR_ROOMS})

@@ -77,14 +77,16 @@ target_compile_definitions(mjolnir PRIVATE
   $<$<BOOL:${MJOLNIR_ASSERTS}>:XTENSOR_ENABLE_ASSERT>)
 
 # A shared library shows its public names alone: kernels/ and detail/ are
-# compiled hidden, and the map hides what belongs to the libraries below. Tests
-# and benchmarks use private names.
+# compiled hidden, so are inline functions, which every user compiles anew, and
+# the map hides what belongs to the libraries below. Tests and benchmarks use
+# private names.
 get_target_property(kind mjolnir TYPE)
 if(kind STREQUAL "SHARED_LIBRARY" AND NOT MJOLNIR_TESTS AND NOT MJOLNIR_BENCH)
   set(private_sources ${sources})
   list(FILTER private_sources INCLUDE REGEX "/(kernels|detail)/")
   set_property(SOURCE ${private_sources} APPEND PROPERTY
     COMPILE_OPTIONS "-fvisibility=hidden")
+  set_target_properties(mjolnir PROPERTIES VISIBILITY_INLINES_HIDDEN ON)
   set(map "${PROJECT_SOURCE_DIR}/cmake/mjolnir.map")
   target_link_options(mjolnir PRIVATE "LINKER:--version-script=${map}"
                                       "LINKER:--no-undefined")

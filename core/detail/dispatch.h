@@ -10,7 +10,7 @@ namespace mjolnir::detail {
 
 /** Calls f with a value of the C++ type of a floating dtype. */
 template <class F>
-decltype(auto) dispatch_float(const char* op, DType dtype, F&& f) {
+inline decltype(auto) dispatch_float(const char* op, DType dtype, F&& f) {
   if (dtype == DType::F32) return f(float{});
   if (dtype == DType::F64) return f(double{});
   throw ValueError("[" + std::string(op) + "] expected f32 or f64, got " +
@@ -19,7 +19,7 @@ decltype(auto) dispatch_float(const char* op, DType dtype, F&& f) {
 
 /** Calls f with a value of the C++ type of any dtype. */
 template <class F>
-decltype(auto) dispatch_any(DType dtype, F&& f) {
+inline decltype(auto) dispatch_any(DType dtype, F&& f) {
   switch (dtype) {
     case DType::F32:
       return f(float{});

@@ -8,7 +8,7 @@
  * BLAS and LAPACK on raw row-major buffers, for kernels and for many small
  * blocks at once. Inside a parallel region each call runs on its own thread
  * (OpenBLAS's OpenMP flavour sees the region); nothing here changes a thread
- * count. Instantiated for float and double in core/linalg.cpp.
+ * count. Instantiated for float and double.
  */
 namespace mjolnir::detail {
 

@@ -27,7 +27,7 @@ struct RowSums {
 
 /** Of the lower triangle of a (n,n). */
 template <class T>
-RowSums row_sums(std::int64_t n, const T* a) {
+inline RowSums row_sums(std::int64_t n, const T* a) {
   const auto count = static_cast<std::size_t>(n);
   RowSums rows{std::vector<double>(count, 0.0), 0.0};
   std::vector<double> sizes(count, 0.0);
@@ -56,7 +56,7 @@ RowSums row_sums(std::int64_t n, const T* a) {
  * of numerical algorithms", section 14.3, has a power of n that rounding does
  * not reach). */
 template <class T>
-bool is_inverse(std::int64_t n, const T* x, const RowSums& of_a) {
+inline bool is_inverse(std::int64_t n, const T* x, const RowSums& of_a) {
   double error = 0.0, largest = 0.0;
   for (std::int64_t i = 0; i < n; ++i) {
     const T* row = x + i * n;
@@ -80,8 +80,8 @@ bool is_inverse(std::int64_t n, const T* x, const RowSums& of_a) {
  * eigendecomposition of the matrix of those sums: V diag(w) V^T 1 = A 1 and
  * V V^T 1 = 1 up to n eps |A| and n eps. */
 template <class T>
-bool is_eigenbasis(std::int64_t n, const T* values, const T* vectors,
-                   const RowSums& of_a) {
+inline bool is_eigenbasis(std::int64_t n, const T* values, const T* vectors,
+                          const RowSums& of_a) {
   const auto count = static_cast<std::size_t>(n);
   std::vector<double> product(count, 0.0), ones(count, 0.0);
   for (std::int64_t k = 0; k < n; ++k) {

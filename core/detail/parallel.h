@@ -34,7 +34,7 @@ inline int thread_number() noexcept {
  * is rethrown. Inside another parallel region it runs serially.
  */
 template <class F>
-void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
+inline void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   const int threads = threads_for(n, grain);
   if (threads <= 1) {
     if (n > 0) f(std::int64_t{0}, n);

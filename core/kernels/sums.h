@@ -25,7 +25,7 @@ double dot_serial(std::int64_t n, const T* x, const T* y) {
  * x, y (n)
  */
 template <class T>
-double dot(std::int64_t n, const T* x, const T* y) {
+inline double dot(std::int64_t n, const T* x, const T* y) {
   constexpr std::int64_t block = std::int64_t{1} << 13;
   const std::int64_t blocks = (n + block - 1) / block;
   const Scratch<double> partial(blocks);

@@ -10,8 +10,8 @@ namespace mjolnir::detail {
 
 /** out (rows, columns) = scale L^-1 x (rows, columns), block by block. */
 template <class T>
-void apply_left(const BlockInverse& left, std::int64_t columns, T scale,
-                const T* x, T* out) {
+inline void apply_left(const BlockInverse& left, std::int64_t columns, T scale,
+                       const T* x, T* out) {
   const T* inverse = left.values.data<T>();
   if (left.diagonal) {
     for (std::int64_t i = 0; i < left.size(); ++i) {
@@ -31,8 +31,8 @@ void apply_left(const BlockInverse& left, std::int64_t columns, T scale,
 
 /** out (rows, columns) = x (rows, columns) R^-1, block by block. */
 template <class T>
-void apply_right(const BlockInverse& right, std::int64_t rows, const T* x,
-                 T* out) {
+inline void apply_right(const BlockInverse& right, std::int64_t rows,
+                        const T* x, T* out) {
   const T* inverse = right.values.data<T>();
   const std::int64_t columns = right.size();
   if (right.diagonal) {
@@ -56,8 +56,8 @@ void apply_right(const BlockInverse& right, std::int64_t rows, const T* x,
  * order; scratch (2, rows, columns), the second half used only with an order.
  */
 template <class T>
-void apply_inverses(const BlockInverse& left, const BlockInverse& right,
-                    T scale, const T* x, T* out, T* scratch) {
+inline void apply_inverses(const BlockInverse& left, const BlockInverse& right,
+                           T scale, const T* x, T* out, T* scratch) {
   const std::int64_t rows = left.size();
   const std::int64_t columns = right.size();
   T* product = scratch;

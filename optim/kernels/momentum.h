@@ -32,8 +32,8 @@ struct MomentumStep {
  * compiler from vectorising the check.
  */
 template <bool Write, bool Velocity, bool Nesterov, class T>
-bool momentum_serial(std::int64_t n, T* w, const T* g, T* v,
-                     const MomentumStep<T> s) {
+inline bool momentum_serial(std::int64_t n, T* w, const T* g, T* v,
+                            const MomentumStep<T> s) {
   // As wide as T. A sum that a NaN poisons would wait for each addition.
   using Flag = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   Flag ruined = 0;
@@ -59,8 +59,8 @@ bool momentum_serial(std::int64_t n, T* w, const T* g, T* v,
 
 /** momentum_serial() on every thread. */
 template <bool Write, bool Velocity, bool Nesterov, class T>
-bool momentum_loop(std::int64_t n, T* w, const T* g, T* v,
-                   const MomentumStep<T>& step) {
+inline bool momentum_loop(std::int64_t n, T* w, const T* g, T* v,
+                          const MomentumStep<T>& step) {
   std::atomic<bool> finite{true};
   parallel_for(n, std::int64_t{1} << 15,
                [&](std::int64_t begin, std::int64_t end) {
@@ -74,8 +74,8 @@ bool momentum_loop(std::int64_t n, T* w, const T* g, T* v,
 }
 
 template <bool Write, class T>
-bool momentum_dispatch(std::int64_t n, T* w, const T* g, T* v,
-                       const MomentumStep<T>& step) {
+inline bool momentum_dispatch(std::int64_t n, T* w, const T* g, T* v,
+                              const MomentumStep<T>& step) {
   if (v == nullptr) return momentum_loop<Write, false, false>(n, w, g, v, step);
   if (step.nesterov) {
     return momentum_loop<Write, true, true>(n, w, g, v, step);
@@ -85,15 +85,15 @@ bool momentum_dispatch(std::int64_t n, T* w, const T* g, T* v,
 
 /** Takes the step; see momentum_serial. */
 template <class T>
-bool momentum_step(std::int64_t n, T* w, const T* g, T* v,
-                   const MomentumStep<T>& step) {
+inline bool momentum_step(std::int64_t n, T* w, const T* g, T* v,
+                          const MomentumStep<T>& step) {
   return momentum_dispatch<true>(n, w, g, v, step);
 }
 
 /** True if momentum_step() would leave every w finite; changes nothing. */
 template <class T>
-bool momentum_step_is_finite(std::int64_t n, const T* w, const T* g, const T* v,
-                             const MomentumStep<T>& step) {
+inline bool momentum_step_is_finite(std::int64_t n, const T* w, const T* g,
+                                    const T* v, const MomentumStep<T>& step) {
   return momentum_dispatch<false>(n, const_cast<T*>(w), g, const_cast<T*>(v),
                                   step);
 }

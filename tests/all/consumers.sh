@@ -27,7 +27,7 @@ for kind in static shared; do
   [[ $kind == static ]] || shared=ON
   build_in "$source_dir/build-package-$kind" -S "$source_dir" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=$shared \
-    -DMJOLNIR_TESTS=OFF -DMJOLNIR_EXAMPLES=OFF
+    -DMJOLNIR_WERROR=ON -DMJOLNIR_TESTS=OFF -DMJOLNIR_EXAMPLES=OFF
   quietly "$scratch/install.log" cmake --install \
     "$source_dir/build-package-$kind" --prefix "$scratch/first-$kind"
   mv "$scratch/first-$kind" "$scratch/moved-$kind"

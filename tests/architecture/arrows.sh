@@ -24,7 +24,7 @@ declare -A sees=(
 declare -A used_by=(
   ['^[<"](oneapi/)?dnnl']="core/kernels/onednn.cpp"
   ['^[<"]xsimd/']="core/kernels/elementwise.cpp core/kernels/elementwise_vector.inc"
-  ['^[<"]xtensor(-blas)?/']="core/kernels/gemm.cpp core/linalg.cpp core/xtensor.h train/config.cpp examples/xtensor_bridge.cpp"
+  ['^[<"]xtensor(-blas)?/']="core/detail/lapack.cpp core/kernels/gemm.cpp core/linalg.cpp core/xtensor.h train/config.cpp examples/xtensor_bridge.cpp"
 )
 
 # check ROOT: prints each forbidden include as file: include, if there is one
