@@ -9,8 +9,8 @@
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/optimizer.h>
 #include <mjolnir/optim/schedule.h>
-#include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
+#include <mjolnir/train/metrics/curvature_log.h>
 #include <mjolnir/train/options.h>
 
 /** From options, as resolved() gives them, to the parts of a run. */

@@ -3,8 +3,8 @@
 #include <limits>
 #include <utility>
 
-#include "train/detail/flags.h"
 #include "train/detail/text.h"
+#include "train/program/detail/flags.h"
 
 namespace mjolnir::train {
 

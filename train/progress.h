@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include <mjolnir/train/console.h>
+#include <mjolnir/train/program/console.h>
 
 namespace mjolnir::train {
 

@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 
-#include <mjolnir/train/console.h>
-#include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
-#include <mjolnir/train/metrics.h>
-#include <mjolnir/train/metrics_jsonl.h>
+#include <mjolnir/train/metrics/curvature_log.h>
+#include <mjolnir/train/metrics/metrics.h>
+#include <mjolnir/train/metrics/metrics_jsonl.h>
+#include <mjolnir/train/program/console.h>
 #include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {

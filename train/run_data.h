@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <mjolnir/train/metrics_reader.h>
+#include <mjolnir/train/metrics/metrics_reader.h>
 #include <mjolnir/train/run_result.h>
 
 namespace mjolnir::train {

@@ -7,12 +7,12 @@
 #include <utility>
 
 #include <mjolnir/train/config.h>
-#include <mjolnir/train/metrics.h>
+#include <mjolnir/train/metrics/metrics.h>
+#include <mjolnir/train/metrics/tensorboard.h>
 #include <mjolnir/train/model_file.h>
 #include <mjolnir/train/reporter.h>
 #include <mjolnir/train/run_folder.h>
 #include <mjolnir/train/run_result.h>
-#include <mjolnir/train/tensorboard.h>
 
 namespace mjolnir::train {
 

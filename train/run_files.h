@@ -7,15 +7,15 @@
 
 #include <mjolnir/layers/module.h>
 #include <mjolnir/optim/optimizer.h>
+#include <mjolnir/train/checkpoint/run_checkpoints.h>
 #include <mjolnir/train/classifier.h>
-#include <mjolnir/train/curvature_log.h>
 #include <mjolnir/train/fit.h>
 #include <mjolnir/train/job.h>
 #include <mjolnir/train/meter.h>
+#include <mjolnir/train/metrics/curvature_log.h>
 #include <mjolnir/train/objective.h>
 #include <mjolnir/train/options.h>
 #include <mjolnir/train/report/html_report.h>
-#include <mjolnir/train/run_checkpoints.h>
 #include <mjolnir/train/run_listener.h>
 
 namespace mjolnir::train {

@@ -12,7 +12,7 @@
 #include <mjolnir/data/loader.h>
 #include <mjolnir/io/safetensors.h>
 #include <mjolnir/train/model_file.h>
-#include <mjolnir/train/predict_options.h>
+#include <mjolnir/train/program/predict_options.h>
 
 #include "tests/train/files.h"
 

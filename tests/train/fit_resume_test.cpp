@@ -9,7 +9,7 @@
 #include "tests/support/state.h"
 #include "tests/train/resume_net.h"
 
-#include <mjolnir/train/checkpoint.h>
+#include <mjolnir/train/checkpoint/checkpoint.h>
 
 namespace mjolnir::train {
 namespace {

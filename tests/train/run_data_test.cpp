@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include <mjolnir/core/error.h>
-#include <mjolnir/train/curvature_log.h>
-#include <mjolnir/train/metrics.h>
+#include <mjolnir/train/metrics/curvature_log.h>
+#include <mjolnir/train/metrics/metrics.h>
 #include <mjolnir/train/options.h>
 
 #include "tests/train/files.h"

@@ -6,7 +6,7 @@
 #include <mjolnir/core/allocator.h>
 #include <mjolnir/optim/kfac.h>
 #include <mjolnir/optim/sgd.h>
-#include <mjolnir/train/checkpoint.h>
+#include <mjolnir/train/checkpoint/checkpoint.h>
 #include <mjolnir/train/fit.h>
 #include <functional>
 #include <memory>
