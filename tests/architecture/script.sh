@@ -146,24 +146,41 @@ run_tests none
   $(tail -n 1 <<<"$output") == summary ]] || fail "test"
 
 # ./mjolnir bench --peer with a stand-in for the environment's Python: each peer
-# has its script, which gets our program and the options that follow.
-mkdir -p "$tools/mjolnir/build/peer/bin"
+# has its script, which gets our program and the options that follow. --check is
+# the comparison with PyTorch.
+peer_folder=$tools/mjolnir/build/peer
+mkdir -p "$peer_folder/bin"
 # shellcheck disable=SC2016
-printf '#!/bin/bash\necho "python $*"\n' >"$tools/mjolnir/build/peer/bin/python"
-chmod 755 "$tools/mjolnir/build/peer/bin/python"
+printf '#!/bin/bash\necho "python $*"\n' >"$peer_folder/bin/python"
+chmod 755 "$peer_folder/bin/python"
+touch "$peer_folder/torch-$(sed -n 's/^torch_version=//p' "$source_dir/mjolnir")"
 run_bench() {
   status=0
   output=$(env PATH="$tools" MJOLNIR_PACKAGES=skip \
     bash "$tools/mjolnir/mjolnir" bench "$@" 2>&1 </dev/null) || status=$?
 }
-for peer in torch kfac; do
-  run_bench --peer "$peer" --rounds 1
-  [[ $status -eq 0 && $(tail -n 1 <<<"$output") == "python "*"/bench/peer_$peer.py --program "*"/build/bench/mjolnir_bench --rounds 1" ]] ||
-    fail "bench --peer $peer"
-  [[ -f $source_dir/bench/peer_$peer.py ]] || fail "no bench/peer_$peer.py"
-done
+# asks_for SCRIPT PROGRAM OPTION...: what the last line of the output says
+asks_for() {
+  local script=$1 program=$2
+  shift 2
+  [[ $status -eq 0 && $(tail -n 1 <<<"$output") == "python "*"/bench/peer/$script --program "*"/build/bench/$program $*" ]] ||
+    fail "bench does not run $script $*"
+  [[ -f $source_dir/bench/peer/$script ]] || fail "no bench/peer/$script"
+}
+run_bench --peer torch --rounds 1
+asks_for compare.py peer_work --rounds 1
+run_bench --peer kfac --rounds 1
+asks_for kfac_refresh.py mjolnir_bench --rounds 1
+run_bench --check --rounds 1
+asks_for compare.py peer_work --check --rounds 1
 for peer in nonsense ''; do
   run_bench --peer "$peer"
   [[ $status -eq 2 && $output == *"takes: torch, kfac"* ]] ||
     fail "bench --peer '$peer' is not a usage error"
 done
+# A peer of another version, or half of one, is installed anew.
+mkdir -p "$peer_folder"
+rm "$peer_folder"/torch-*
+run_bench --peer torch
+[[ $status -eq 1 && $output == *"installing PyTorch "*"could not be installed"* ]] ||
+  fail "bench --peer torch takes an environment of another version"
