@@ -1,5 +1,6 @@
 #include <mjolnir/core/autograd.h>
 #include <mjolnir/core/error.h>
+#include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/norm.h>
 #include <mjolnir/layers/batch_norm.h>
 #include <mjolnir/layers/window.h>
@@ -31,14 +32,35 @@ BatchNorm2d::BatchNorm2d(const BatchNorm2dOptions& options)
   add_buffer("num_batches_tracked", num_batches_tracked);
 }
 
-Tensor BatchNorm2d::operator()(const Tensor& x) {
+BatchNormOptions BatchNorm2d::now() const {
   BatchNormOptions options;
   options.training = training();
   options.momentum = options_.momentum;
   options.epsilon = options_.epsilon;
+  return options;
+}
+
+void BatchNorm2d::count_use() {
+  if (training()) ++*num_batches_tracked.mutable_data<std::int64_t>();
+}
+
+Tensor BatchNorm2d::operator()(const Tensor& x) {
+  const BatchNormOptions options = now();
   Tensor y = batch_norm(x, weight, bias, running_mean, running_var, options);
   if (is_observed()) watch_use(x, y, options);
-  if (training()) ++*num_batches_tracked.mutable_data<std::int64_t>();
+  count_use();
+  return y;
+}
+
+Tensor BatchNorm2d::relu(const Tensor& x, const Tensor& addend) {
+  if (is_observed()) {
+    // Observers want the gradient of what comes before relu.
+    const Tensor y = (*this)(x);
+    return mjolnir::relu(addend.defined() ? y + addend : y);
+  }
+  Tensor y = batch_norm_relu(x, weight, bias, running_mean, running_var, now(),
+                             addend);
+  count_use();
   return y;
 }
 

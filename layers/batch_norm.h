@@ -31,6 +31,9 @@ class BatchNorm2d : public Module, public ScaleShiftSource {
   explicit BatchNorm2d(const BatchNorm2dOptions& options);
 
   Tensor operator()(const Tensor& x) override;
+  /** relu of the result, or of the result + addend, of the shape of x: in one
+   * pass, unless somebody observes the layer. */
+  Tensor relu(const Tensor& x, const Tensor& addend = {});
   std::unique_ptr<Module> clone() const override;
   std::string describe() const override;
 
@@ -44,6 +47,8 @@ class BatchNorm2d : public Module, public ScaleShiftSource {
   Tensor num_batches_tracked;  ///< Scalar I64: training passes so far.
 
  private:
+  BatchNormOptions now() const;
+  void count_use();
   void watch_use(const Tensor& x, const Tensor& y,
                  const BatchNormOptions& options);
 

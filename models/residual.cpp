@@ -1,7 +1,6 @@
 #include <cmath>
 #include <string>
 
-#include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/models/residual.h>
 
 namespace mjolnir::models {
@@ -59,12 +58,13 @@ void ResidualBlock::append(std::int64_t in, std::int64_t out,
 }
 
 Tensor ResidualBlock::operator()(const Tensor& x) {
+  const Tensor shortcut = downsample_.empty() ? x : downsample_(x);
   Tensor y = x;
-  for (std::size_t i = 0; i < convs_.size(); ++i) {
-    y = (*norms_[i])((*convs_[i])(y));
-    if (i + 1 < convs_.size()) y = relu(y);
+  const std::size_t last = convs_.size() - 1;
+  for (std::size_t i = 0; i < last; ++i) {
+    y = norms_[i]->relu((*convs_[i])(y));
   }
-  return relu(y + (downsample_.empty() ? x : downsample_(x)));
+  return norms_[last]->relu((*convs_[last])(y), shortcut);
 }
 
 std::unique_ptr<Module> ResidualBlock::clone() const {

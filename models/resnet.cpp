@@ -1,5 +1,4 @@
 #include <mjolnir/core/error.h>
-#include <mjolnir/core/ops/elementwise.h>
 #include <mjolnir/core/ops/pool.h>
 #include <mjolnir/layers/window.h>
 #include <mjolnir/models/residual.h>
@@ -70,7 +69,7 @@ ResNet::ResNet(const ResNetOptions& options, Generator& rng)
 }
 
 Tensor ResNet::operator()(const Tensor& x) {
-  const Tensor stem = relu((*bn1_)((*conv1_)(x)));
+  const Tensor stem = bn1_->relu((*conv1_)(x));
   return (*fc_)(global_avg_pool(layer3_(layer2_(layer1_(stem)))));
 }
 
@@ -117,7 +116,7 @@ ResNetLarge::ResNetLarge(const ResNetLargeOptions& options, Generator& rng)
 }
 
 Tensor ResNetLarge::operator()(const Tensor& x) {
-  Tensor y = relu((*bn1_)((*conv1_)(x)));
+  Tensor y = bn1_->relu((*conv1_)(x));
   if (options_.stem == Stem::Large)
     y = max_pool2d(y, make_window("ResNetLarge", 3, 2, 1, 1));
   y = layer4_(layer3_(layer2_(layer1_(y))));

@@ -95,10 +95,7 @@ Tensor unary(const char* name, kernels::Unary f, const Tensor& x,
       });
 }
 
-namespace {
-
-// dx = slope dy, where `saved` decides the slope: linear in dy, so it is its
-// own gradient.
+// Linear in dy, so it is its own gradient.
 Tensor piecewise_gradient(kernels::Unary f, kernels::Constants constants,
                           const Saved& saved, const Tensor& dy) {
   const Tensor dx = map_gradient(f, saved.get(), dy, constants);
@@ -110,8 +107,6 @@ Tensor piecewise_gradient(kernels::Unary f, kernels::Constants constants,
             piecewise_gradient(f, constants, saved, ddx)};
       });
 }
-
-}  // namespace
 
 Tensor piecewise(const char* name, kernels::Unary f, const Tensor& x,
                  kernels::Constants constants) {

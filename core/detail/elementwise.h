@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include <mjolnir/core/autograd.h>
 #include <mjolnir/core/tensor.h>
 
 #include "core/kernels/elementwise.h"
@@ -15,6 +16,11 @@ Tensor map(kernels::Unary f, const Tensor& x, kernels::Constants constants);
  * kernels::gradient_from_output(f), else x. */
 Tensor map_gradient(kernels::Unary f, const Tensor& saved, const Tensor& dy,
                     kernels::Constants constants);
+
+/** The same for a function whose slope is constant between kinks, recorded:
+ * dx = slope dy, where `saved` decides the slope. */
+Tensor piecewise_gradient(kernels::Unary f, kernels::Constants constants,
+                          const Saved& saved, const Tensor& dy);
 
 /** f(a, b) with broadcasting, not recorded. Throws as add() does. */
 Tensor zip(const char* op, kernels::Binary f, const Tensor& a, const Tensor& b);

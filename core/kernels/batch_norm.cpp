@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/kernels/batch_norm_columns.h"
 #include "core/kernels/columns.h"
 #include "core/kernels/norm.h"
 
@@ -64,15 +65,9 @@ template <class T>
 void batch_norm_forward(std::int64_t rows, std::int64_t columns, const T* x,
                         const double* mean, const double* inverse_std,
                         const T* w, const T* b, T* y) {
-  // y = (x - centre) scale + shift; shift makes up for the rounded centre.
   const Scratch<T> centre(columns), scale(columns), shift(columns);
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const double a = inverse_std[c] * (w == nullptr ? 1.0 : double(w[c]));
-    centre[c] = static_cast<T>(mean[c]);
-    scale[c] = static_cast<T>(a);
-    shift[c] = static_cast<T>((b == nullptr ? 0.0 : double(b[c])) +
-                              a * (double(centre[c]) - mean[c]));
-  }
+  affine_columns(columns, mean, inverse_std, w, b, centre.data(), scale.data(),
+                 shift.data());
   for_each_element(rows, columns,
                    [=, m = centre.data(), k = scale.data(), k0 = shift.data()](
                        std::int64_t r, std::int64_t c) {
@@ -86,10 +81,9 @@ void batch_norm_backward(std::int64_t rows, std::int64_t columns, bool training,
                          const T* x, const T* dy, const double* mean,
                          const double* inverse_std, const T* w, T* dx, T* dw,
                          T* db) {
-  const Scratch<T> centre(columns);
-  for (std::int64_t c = 0; c < columns; ++c) {
-    centre[c] = static_cast<T>(mean[c]);
-  }
+  const Scratch<T> centre(columns), scale(columns), shift(columns);
+  affine_columns<T>(columns, mean, inverse_std, w, nullptr, centre.data(),
+                    scale.data(), shift.data());
   // sums: of dy, and of dy (x - mean)
   const Scratch<double> sums(2 * columns);
   if (training || dw != nullptr || db != nullptr) {
@@ -99,30 +93,16 @@ void batch_norm_backward(std::int64_t rows, std::int64_t columns, bool training,
           const std::int64_t i = r * columns + c;
           return std::array<T, 2>{dy[i], dy[i] * (x[i] - m[c])};
         });
-    for (std::int64_t c = 0; c < columns; ++c) {
-      sums[columns + c] += (double(centre[c]) - mean[c]) * sums[c];
-      if (db != nullptr) db[c] = static_cast<T>(sums[c]);
-      if (dw != nullptr) {
-        dw[c] = static_cast<T>(sums[columns + c] * inverse_std[c]);
-      }
-    }
+    parameter_gradients(columns, mean, inverse_std, centre.data(), sums.data(),
+                        dw, db);
   }
   if (dx == nullptr) return;
-  // dx = scale dy + slope (x - centre) + offset
-  const Scratch<T> scale(columns), slope(columns), offset(columns);
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const double s = inverse_std[c];
-    const double a = s * (w == nullptr ? 1.0 : double(w[c]));
-    scale[c] = static_cast<T>(a);
-    if (!training) continue;
-    const double k1 = -a * s * s * sums[columns + c] / double(rows);
-    slope[c] = static_cast<T>(k1);
-    offset[c] = static_cast<T>(-a * sums[c] / double(rows) +
-                               k1 * (double(centre[c]) - mean[c]));
-  }
+  const Scratch<T> slope(columns), offset(columns);
   const T *m = centre.data(), *k = scale.data();
   const T *k1 = slope.data(), *k0 = offset.data();
   if (training) {
+    gradient_columns(rows, columns, mean, inverse_std, w, centre.data(),
+                     sums.data(), slope.data(), offset.data());
     for_each_element(rows, columns, [=](std::int64_t r, std::int64_t c) {
       const std::int64_t i = r * columns + c;
       dx[i] = k[c] * dy[i] + (k1[c] * (x[i] - m[c]) + k0[c]);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "core/kernels/batch_norm_relu.h"
 #include "core/kernels/elementwise.h"
 
 namespace mjolnir::kernels {
@@ -29,12 +30,43 @@ using ZipLoop = void (*)(std::int64_t rows, std::int64_t columns,
 using ExpRow = double (*)(std::int64_t n, const float* x, float* y,
                           float* largest);
 
+/** The constants of batch_norm_relu, of each column and repeated, (period)
+ * each: y = relu((x - centre) scale + shift + addend),
+ * dx = scale g + slope (x - centre) + offset. */
+struct NormReluConstants {
+  std::int64_t period = 0;  ///< A multiple of two vectors.
+  const float* centre = nullptr;
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  const float* slope = nullptr;
+  const float* offset = nullptr;
+};
+
+/** Floats that the sums below add up before they go to a double (columns.h:
+ * panel_rows). */
+constexpr std::int64_t kTermsInFloat = 16;
+
+/** Loops over n numbers, the first of which is the first of a period. */
+struct NormReluLoops {
+  // x, addend (or null), y (n)
+  void (*forward)(const NormReluConstants& of, std::int64_t n, const float* x,
+                  const float* addend, float* y);
+  // sums[0] += g, sums[1] += g (x - centre), daddend = g if wanted
+  // sums (2,period), buffers of `to` (n)
+  void (*sums)(const NormReluConstants& of, std::int64_t n,
+               const NormReluGradient<float>& to, double* sums);
+  // dx, after the sums
+  void (*gradient)(const NormReluConstants& of, std::int64_t n,
+                   const NormReluGradient<float>& to);
+};
+
 /** The vector loop of each function, null where there is none. */
 struct VectorLoops {
   MapLoop (*map)(Unary f);
   MapGradientLoop (*map_gradient)(Unary f);
   ZipLoop (*zip)(Binary f);
   ExpRow exp_row;
+  NormReluLoops norm_relu;
 };
 
 /** The loops for this CPU, picked once. */

@@ -32,6 +32,18 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   const BatchNormOptions& options = {});
 
 /**
+ * relu(batch_norm(x) + addend) in one pass, with its gradient in one more:
+ * what follows a convolution in a residual network. `addend` has the shape of
+ * x or is undefined; all else is as for batch_norm. In the scope of a Trace
+ * the ops it is made of run instead.
+ */
+Tensor batch_norm_relu(const Tensor& x, const Tensor& weight,
+                       const Tensor& bias, const Tensor& running_mean,
+                       const Tensor& running_var,
+                       const BatchNormOptions& options = {},
+                       const Tensor& addend = {});
+
+/**
  * y = (x - mean) / sqrt(variance + epsilon) * weight + bias, with the moments
  * over the last `normalized_axes` axes of each sample (Ba, Kiros & Hinton,
  * "Layer normalization", 2016). weight and bias have the shape of those axes

@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include <mjolnir/core/ops/elementwise.h>
+#include <mjolnir/core/ops/reduce.h>
 #include <mjolnir/layers/activations.h>
 #include <mjolnir/layers/batch_norm.h>
 #include <mjolnir/layers/conv2d.h>
@@ -231,6 +233,30 @@ TEST(Layers, ClonesAreEqualAndIndependent) {
       for (const auto& [name, tensor] : layer->state())
         for (const double v : values_of(tensor)) EXPECT_NE(v, 9) << name;
     }
+}
+
+// In one pass, and in three for an observer, whose gradient lies before relu.
+TEST(Layers, BatchNormWithRelu) {
+  Generator rng(5);
+  const Tensor x = normal({4, 3, 5, 2}, 0, 1, rng);
+  const Tensor addend = normal({4, 3, 5, 2}, 0, 1, rng);
+  x.set_requires_grad(true);
+  for (const Tensor& added : {Tensor(), addend}) {
+    BatchNorm2d fused(norm(3)), apart(norm(3)), observed(norm(3));
+    const auto observer = std::make_shared<ScaleShiftObserver>();
+    const auto handle = observed.observe(observer);
+    const Tensor y = fused.relu(x, added);
+    const Tensor before = apart(x);
+    const Tensor truth = relu(added.defined() ? before + added : before);
+    EXPECT_LE(testing::relative_error(y, truth), 1e-6);
+    EXPECT_TRUE(bit_equal(observed.relu(x, added), truth));
+    EXPECT_TRUE(bit_equal(fused.running_mean, apart.running_mean));
+    EXPECT_TRUE(bit_equal(fused.running_var, apart.running_var));
+    EXPECT_EQ(values_of(fused.num_batches_tracked)[0], 1);
+    EXPECT_EQ(values_of(observed.num_batches_tracked)[0], 1);
+    sum(observed.relu(x, added)).backward();
+    EXPECT_EQ(observer->samples(), 4);
+  }
 }
 
 TEST(Layers, BatchNormCountsAndEvaluationChangesNothing) {

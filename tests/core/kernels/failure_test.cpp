@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/kernels/batch_norm_relu.h"
 #include "core/kernels/columns.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/energy.h"
-#include "core/kernels/sums.h"
 #include "core/kernels/gram.h"
 #include "core/kernels/index.h"
 #include "core/kernels/loss.h"
@@ -20,6 +20,7 @@
 #include "core/kernels/pool.h"
 #include "core/kernels/rows.h"
 #include "core/kernels/shifts.h"
+#include "core/kernels/sums.h"
 #include "core/kernels/winograd.h"
 
 namespace mjolnir::kernels {
@@ -127,6 +128,18 @@ TEST_F(ParallelKernelFailure, ArrivesWhereMemoryRunsOut) {
        [&] {
          batch_norm_backward<float>(2, enormous, true, &x, &x, &wide, &wide,
                                     nullptr, &y, nullptr, nullptr);
+       }},
+      {"batch_norm_relu_forward",
+       [&] {
+         batch_norm_relu_forward<float>(2, enormous, {&wide, &wide}, &x,
+                                        nullptr, &y);
+       }},
+      {"batch_norm_relu_backward",
+       [&] {
+         NormReluGradient<float> to;
+         to.x = to.dy = &x;
+         to.dx = &y;
+         batch_norm_relu_backward<float>(2, enormous, {&wide, &wide}, to);
        }},
       {"layer_norm_backward",
        [&] {

@@ -65,6 +65,22 @@ std::vector<SavedCase> saved_cases() {
          return batch_norm(x[0], x[1], x[2], Tensor(), Tensor(), training);
        },
        {{true, true, false}, {true, false, false}, {true, false, false}}},
+      {"batch_norm_relu",
+       {square, {3}, {3}},
+       [training](const Inputs& x) {
+         return batch_norm_relu(x[0], x[1], x[2], Tensor(), Tensor(), training);
+       },
+       {{true, true, true}, {true, true, true}, {true, true, true}}},
+      {"batch_norm_relu with an addend",
+       {square, {3}, {3}, square},
+       [training](const Inputs& x) {
+         return batch_norm_relu(x[0], x[1], x[2], Tensor(), Tensor(), training,
+                                x[3]);
+       },
+       {{true, true, false, false},
+        {true, false, false, false},
+        {true, false, false, false},
+        {false, false, false, false}}},
       {"layer_norm",
        {square, {3}, {3}},
        [](const Inputs& x) { return layer_norm(x[0], x[1], x[2], 1); },

@@ -105,8 +105,8 @@ TEST(OnnxExport, ResNet8HasTheNodesOfThePaper) {
   const std::vector<std::string> shortcut = {"Conv", "BatchNormalization"};
   const std::vector<std::string> sum = {"Add", "Relu"};
   std::vector<std::string> expected;
-  for (const auto* part : {&first, &block, &sum, &block, &shortcut, &sum,
-                           &block, &shortcut, &sum}) {
+  for (const auto* part : {&first, &block, &sum, &shortcut, &block, &sum,
+                           &shortcut, &block, &sum}) {
     expected.insert(expected.end(), part->begin(), part->end());
   }
   for (const char* last : {"GlobalAveragePool", "Flatten", "Gemm"}) {
