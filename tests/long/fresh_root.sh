@@ -31,7 +31,8 @@ trap cleanup EXIT
 
 build=$source_dir/build-package-shared
 build_in "$build" -S "$source_dir" -DCMAKE_BUILD_TYPE=Release \
-  -DBUILD_SHARED_LIBS=ON -DMJOLNIR_TESTS=OFF -DMJOLNIR_EXAMPLES=ON
+  -DBUILD_SHARED_LIBS=ON -DMJOLNIR_WERROR=ON -DMJOLNIR_TESTS=OFF \
+  -DMJOLNIR_EXAMPLES=ON
 (cd "$build" && quietly "$scratch/cpack.log" cpack -G DEB -B "$scratch/made")
 
 quietly "$scratch/debootstrap.log" debootstrap --variant=minbase bookworm \
