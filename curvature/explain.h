@@ -69,9 +69,9 @@ struct Explanation {
 
   /** A table: one line per layer, its costs as shares of a training step's
    * arithmetic, a line of totals, then the normalization layers with blocks,
-   * and what stays first-order and why. At most 80 columns where names are of
-   * usual length. */
-  std::string str() const;
+   * and what stays first-order and why. In lines of at most `columns` where
+   * names are of usual length: a table that is too wide comes in parts. */
+  std::string str(int columns = 80) const;
 };
 
 /**

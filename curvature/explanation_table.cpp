@@ -60,8 +60,9 @@ std::string block(const ExplainedLayer& l) {
 }
 
 /** Parameters of one reason: "bn1.weight, bn1.bias, 36 more: reason", in two
- * lines if one were too long. */
-std::string list_of(const std::vector<FirstOrderParameter>& parameters) {
+ * lines or more if one were too long. */
+std::string list_of(const std::vector<FirstOrderParameter>& parameters,
+                    std::size_t columns) {
   std::vector<std::string> order;
   std::map<std::string, std::vector<std::string>> names;
   for (const FirstOrderParameter& p : parameters) {
@@ -79,15 +80,20 @@ std::string list_of(const std::vector<FirstOrderParameter>& parameters) {
     if (all.size() > shown) {
       line += " and " + std::to_string(all.size() - shown) + " more";
     }
-    const bool fits = line.size() + 2 + why.size() <= detail::table_columns;
-    text += line + (fits ? ": " : ":\n      ") + why + "\n";
+    if (line.size() + 2 + why.size() <= columns) {
+      text += line + ": " + why + "\n";
+    } else {
+      text += detail::wrapped(line + ":", columns, 4) +
+              detail::wrapped("      " + why, columns, 6);
+    }
   }
   return text;
 }
 
 }  // namespace
 
-std::string Explanation::str() const {
+std::string Explanation::str(int columns) const {
+  const auto room = static_cast<std::size_t>(std::max(columns, 1));
   std::vector<std::vector<std::string>> rows{{"weight of", "block", "A", "G",
                                               "T", "memory", "look", "refresh",
                                               "update", "A by"}};
@@ -111,25 +117,29 @@ std::string Explanation::str() const {
                   share(total.look, step),
                   share(total.factors + total.inverses, step),
                   share(total.update, step), ""});
-  std::string text = detail::aligned(rows);
-  text +=
-      "\nlook, refresh, update: % of the arithmetic of one training step. Of "
-      "all\n"
-      "refreshes " +
-      share(total.inverses, step) +
-      " are inverses, the rest factors. A look only reads: it costs\n"
-      "memory traffic, which no column shows. Scratch of a refresh: " +
-      bytes(total.scratch) + ".\n";
+  std::string text = detail::aligned(rows, room);
+  text += "\n" +
+          detail::wrapped(
+              "look, refresh, update: % of the arithmetic of one training "
+              "step. Of all refreshes " +
+                  share(total.inverses, step) +
+                  " are inverses, the rest factors. A look only reads: it "
+                  "costs memory traffic, which no column shows. Scratch of a "
+                  "refresh: " +
+                  bytes(total.scratch) + ".",
+              room);
   if (!scale_shifts.empty()) {
     text += "\nScale and shift, a 2x2 block per unit:\n";
     for (const ExplainedScaleShift& p : scale_shifts) {
-      text += "  " + (p.name.empty() ? "(the model itself)" : p.name) + " (" +
+      text += detail::wrapped(
+          "  " + (p.name.empty() ? "(the model itself)" : p.name) + " (" +
               p.type + "): " + std::to_string(p.units) + " units, " +
-              bytes(p.bytes) + "\n";
+              bytes(p.bytes),
+          room, 6);
     }
   }
   if (first_order.empty()) return text;
-  return text + "\nFirst-order parameters:\n" + list_of(first_order);
+  return text + "\nFirst-order parameters:\n" + list_of(first_order, room);
 }
 
 }  // namespace mjolnir

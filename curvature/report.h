@@ -58,9 +58,10 @@ struct CurvatureReport {
   double damping = 0;  ///< lambda
   std::vector<LayerReport> layers;
 
-  /** A table of two lines per layer, for A and G, or one for 2x2 blocks, at
-   * most 80 columns wide where names are of usual length. */
-  std::string str() const;
+  /** A table of two lines per layer, for A and G, or one for 2x2 blocks, in
+   * lines of at most `columns` where names are of usual length: a table that is
+   * too wide comes in parts. */
+  std::string str(int columns = 80) const;
 };
 
 /**

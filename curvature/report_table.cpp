@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -24,7 +25,8 @@ std::string name_of(const LayerReport& l) {
 
 }  // namespace
 
-std::string CurvatureReport::str() const {
+std::string CurvatureReport::str(int columns) const {
+  const auto room = static_cast<std::size_t>(std::max(columns, 1));
   std::vector<std::vector<std::string>> rows{{"layer", "", "least", "median",
                                               "most", "cond", "damped", "age",
                                               "cos g", "exact"}};
@@ -46,17 +48,19 @@ std::string CurvatureReport::str() const {
     first[9] = formatted("%.2f", l.cosine_to_exact);
     if (!pair) side("G", l.g);
   }
-  return detail::aligned(rows) +
-         "\nleast to cond: eigenvalues and condition of A and of G. damped: "
-         "the "
-         "part of\nthe damped factor's trace that is damping (lambda = " +
-         formatted("%.3g", damping) +
-         "); near 100 % that\nside is a multiple of I. age: steps since the "
-         "inverse was made. cos g, exact:\ncosine of the update to the "
-         "gradient "
-         "and to the exact block's update.\n" +
-         (pairs ? "2x2: the scale-shift blocks of all units of the layer.\n"
-                : "");
+  return detail::aligned(rows, room, 2) + "\n" +
+         detail::wrapped(
+             "least to cond: eigenvalues and condition of A and of G. damped: "
+             "the part of the damped factor's trace that is damping (lambda "
+             "= " +
+                 formatted("%.3g", damping) +
+                 "); near 100 % that side is a multiple of I. age: steps since "
+                 "the inverse was made. cos g, exact: cosine of the update to "
+                 "the gradient and to the exact block's update." +
+                 (pairs ? " 2x2: the scale-shift blocks of all units of the "
+                          "layer."
+                        : ""),
+             room);
 }
 
 }  // namespace mjolnir

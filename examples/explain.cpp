@@ -25,9 +25,10 @@ void run(const train::TrainOptions& options, train::Console& output) {
       mj::Shape{options.batch, images.channels, images.height, images.width},
       how);
   output.line(options.model + ", " + std::to_string(model->parameter_count()) +
-              " parameters, batches of " + std::to_string(options.batch) +
-              " images like those of " + options.data);
-  output.text("\n" + explanation.str());
+              " parameters");
+  output.line(std::to_string(options.batch) + " images a batch, as in " +
+              options.data);
+  output.text("\n" + explanation.str(output.columns()));
 }
 
 }  // namespace

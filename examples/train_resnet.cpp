@@ -51,7 +51,7 @@ int run(const train::TrainOptions& options, const train::Surroundings& to) {
 
   files.save(result);
   progress.clear();
-  output.text(files.curvature_table());
+  output.text(files.curvature_table(output.columns()));
   output.text(train::epoch_table(result, output.columns()));
   std::optional<train::Meter> final;
   if (result.status == train::FitStatus::Completed) {

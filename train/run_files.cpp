@@ -155,8 +155,8 @@ void RunFiles::finish(const FitResult& result,
   }
 }
 
-std::string RunFiles::curvature_table() const {
-  return curvature_ != nullptr ? curvature_->last().str() + "\n" : "";
+std::string RunFiles::curvature_table(int columns) const {
+  return curvature_ != nullptr ? curvature_->last().str(columns) + "\n" : "";
 }
 
 std::string RunFiles::advice(const FitResult& result) {

@@ -59,8 +59,9 @@ class RunFiles {
    * and how to go on; a clause that follows on what happened. */
   std::string advice(const FitResult& result);
 
-  /** The last report on the curvature as a table; "" without one. */
-  std::string curvature_table() const;
+  /** The last report on the curvature as a table for so wide a terminal; ""
+   * without one. */
+  std::string curvature_table(int columns) const;
 
   /** The lines that end the program's output: where the files are; no wider
    * than `columns` where the names allow it. */

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,25 @@ TEST(Explain, TellsWhatStaysFirstOrderAndWhy) {
   for (const FirstOrderParameter& p :
        explain(net, Shape{4, 2, 7, 6}, joint).first_order) {
     EXPECT_NE(p.name, "conv.bias");
+  }
+}
+
+TEST(Explain, FitsTheTerminal) {
+  Generator rng(1);
+  Net net(rng);
+  const Explanation e = explain(net, Shape{4, 2, 7, 6});
+  for (const int columns : {40, 80, 200}) {
+    std::istringstream lines(e.str(columns));
+    int parts = 0;
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), static_cast<std::size_t>(columns)) << line;
+      if (line.rfind("weight of", 0) == 0) ++parts;
+    }
+    EXPECT_EQ(parts == 1, columns > 40) << columns;
+    // Every column is shown, in whichever part.
+    for (const char* name : {"block", "memory", "look", "update", "A by"}) {
+      EXPECT_THAT(e.str(columns), HasSubstr(name));
+    }
   }
 }
 

@@ -16,8 +16,8 @@ fail() {
 line() { awk -v name="$1" '$1 == name' out; }
 
 "$program" --data cifar10 --batch 4 >out
-grep -q "^resnet8, [0-9]* parameters, batches of 4 images like those of cifar10" out ||
-  fail "no title"
+grep -q "^resnet8, [0-9]* parameters$" out || fail "no title"
+grep -q "^4 images a batch, as in cifar10$" out || fail "no second line"
 # conv1: 3 channels, 3x3, 16 outputs, 32 x 32 positions
 line conv1 | grep -qE "^conv1 +conv +27 +16 +1024 " || fail "conv1"
 line layer3.0.conv2 | grep -qE "^layer3.0.conv2 +conv +576 +64 +64 " || fail "conv2"

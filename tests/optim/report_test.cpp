@@ -126,6 +126,10 @@ TEST(CurvatureReport, GivesSpectraDampingAgeAndCosines) {
     seconds += line.find(" G ") != std::string::npos && line[0] == ' ' ? 1 : 0;
   }
   EXPECT_EQ(seconds, 3);  // lines of G
+  std::istringstream narrow(report.str(40));
+  for (std::string line; std::getline(narrow, line);) {
+    EXPECT_LE(line.size(), 40U) << line;
+  }
 }
 
 TEST(CurvatureReport, LeavesModelAndOptimizerAsTheyWere) {
