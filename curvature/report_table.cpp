@@ -56,11 +56,12 @@ std::string CurvatureReport::str(int columns) const {
                  formatted("%.3g", damping) +
                  "); near 100 % that side is a multiple of I. age: steps since "
                  "the inverse was made. cos g, exact: cosine of the update to "
-                 "the gradient and to the exact block's update." +
-                 (pairs ? " 2x2: the scale-shift blocks of all units of the "
-                          "layer."
-                        : ""),
-             room);
+                 "the gradient and to the exact block's update.",
+             room) +
+         (pairs ? detail::wrapped("2x2: the scale-shift blocks of all units of "
+                                  "the layer.",
+                                  room)
+                : "");
 }
 
 }  // namespace mjolnir
