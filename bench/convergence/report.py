@@ -210,6 +210,9 @@ def main():
     step_time = read_step_times(os.path.join(options.out, "steps.csv"))
     for task in dict.fromkeys(row["task"] for row in rows):
         groups = groups_of(rows, task)
+        if not any(method == "sgd" for method, _ in groups):
+            print(f"### {task}: no reported run of Sgd yet, so no target\n")
+            continue
         target = target_of(groups)
         print(headline(task, groups, target, step_time), "\n")
         print(summary(task, groups, target, step_time), "\n\nEvery run:\n",
