@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from math import log2
+from math import floor, log2, log10
 
 from compare import number, target_of
 
@@ -71,6 +71,14 @@ def fill(page, run):
     return f"{before}{BEGIN}\n{result(run)}\n{END}{after}"
 
 
+def ticks(highest):
+    """Round numbers from 0 to at most `highest`, three to eight of them."""
+    step = 10 ** floor(log10(highest / 2))
+    while highest / step > 7:
+        step *= 2.5 if str(step)[0] == "2" else 2
+    return [i * step for i in range(int(highest / step) + 1)]
+
+
 def plot(run):
     """GFLOP/s over the width, a line at GEMM's, as SVG."""
     width, height, left, bottom, top = 640, 360, 70, 50, 30
@@ -91,8 +99,7 @@ def plot(run):
              f'<rect width="{width}" height="{height}" fill="white"/>',
              f'<path d="M{left} {top}V{height - bottom}H{width - 20}" '
              'fill="none" stroke="black"/>']
-    for k in range(5):
-        speed = highest * k / 4
+    for speed in ticks(highest):
         parts.append(f'<text x="{left - 8}" y="{y(speed) + 4:.1f}" '
                      f'text-anchor="end">{speed:.0f}</text>')
     parts += [f'<text x="{x(channels):.1f}" y="{height - bottom + 18}" '

@@ -1,5 +1,7 @@
 #include "bench/peer/work.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "bench/clock.h"
@@ -15,11 +17,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of an even number the mean of the two in the middle, as in torch_work.py.
 template <class F>
 double median_of(int calls, F&& f) {
-  Kind kind;
-  for (int i = 0; i < calls; ++i) kind.times.push_back(seconds(f));
-  return kind.median();
+  std::vector<double> times;
+  for (int i = 0; i < calls; ++i) times.push_back(seconds(f));
+  std::sort(times.begin(), times.end());
+  const std::size_t middle = times.size() / 2;
+  return times.size() % 2 == 1 ? times[middle]
+                               : (times[middle - 1] + times[middle]) / 2;
 }
 
 class Steps : public Workload {

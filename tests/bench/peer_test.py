@@ -212,6 +212,12 @@ class Report(unittest.TestCase):
                 io.StringIO()):
             report.fill("a page", canned())
 
+    def test_ticks_are_round(self):
+        self.assertEqual(report.ticks(260.0), [0, 100, 200])
+        self.assertEqual(report.ticks(900.0), [0, 200, 400, 600, 800])
+        for highest in (0.3, 1, 7, 19, 20, 33, 199, 201, 550, 1999):
+            self.assertIn(len(report.ticks(highest)), range(3, 9), highest)
+
     def test_the_plot_has_a_point_for_each_width(self):
         picture = report.plot(canned())
         self.assertEqual(picture.count("<circle"), 2)
