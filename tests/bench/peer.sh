@@ -37,7 +37,9 @@ names = [row["name"] for row in run["rows"]]
 assert len(names) == len(set(names))
 for name in ROWS:
     assert any(made.startswith(name) for made in names), name
-peers = {"epoch": "bare steps", "thread": "GEMM", "gflops": "GEMM peak"}
+OWN = {"cifar10_epoch": "bare steps", "thread_scaling": "GEMM",
+       "batch_scaling": "cheapest batch", "gflops_w4": "GEMM peak",
+       "thor_w16_refresh": "step between"}
 for row in run["rows"]:
     assert row["rounds"] == 2 and row["ours"] > 0, row
     if row["ratio"] is None:
@@ -46,11 +48,18 @@ for row in run["rows"]:
     else:
         assert 0 < row["min"] <= row["ratio"] <= row["max"], row
         assert row["peer"] > 0 and row["peer_variant"], row
+    assert row["peer_variant"] == OWN.get(row["name"], row["peer_variant"]), row
     if row["unit"] == "MB":
         assert 5 < row["ours"] < 500, row
 END
 grep -q '^epoch of 16 made-up images' "$scratch/printed" ||
   fail "it does not say where the images are from"
+
+# The same from files: black images, in the format and number of CIFAR-10.
+for i in 1 2 3 4 5; do truncate -s 30730000 "$scratch/data_batch_$i.bin"; done
+compare "$1" "$2" --only epoch --data "$scratch" || fail "--data"
+grep -q '^epoch of 16 CIFAR-10, a step ' "$scratch/printed" ||
+  fail "it does not say that the images are from files"
 
 # Some of the rows, and what cannot be.
 compare "$1" "$2" --only '^mlp|^startup$' --check || fail "--only"
