@@ -44,9 +44,6 @@ void checkpoint_wait(Report& report, const StepSize& size, int rounds);
  * standard headers. */
 void header_ratio(Report& report);
 
-/** Calls of operator new so far, from all threads. */
-std::int64_t operator_new_calls() noexcept;
-
 /** What a refresh, the average step and a look of Thor cost, in training steps
  * of ResNet-20. */
 void refresh_costs(Report& report, int rounds);

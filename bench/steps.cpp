@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "bench/clock.h"
+#include "tests/support/operator_new.h"
 
 namespace bench {
 
@@ -62,12 +63,12 @@ std::vector<Kind> measure(const std::vector<Trained>& all,
   }
   const auto measure_one = [&batch](const Trained& one, Kind& kind) {
     const auto misses = mj::allocator_statistics().misses;
-    const auto news = operator_new_calls();
+    const auto news = mj::testing::operator_new_calls();
     kind.times.push_back(
         seconds([&] { one_step(one.net, one.optimizer, batch); }));
     kind.misses =
         std::max(kind.misses, mj::allocator_statistics().misses - misses);
-    kind.news = operator_new_calls() - news;
+    kind.news = mj::testing::operator_new_calls() - news;
   };
   for (int round = 0; round < rounds; ++round) {
     auto kind = kinds.begin();

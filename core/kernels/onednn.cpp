@@ -129,6 +129,15 @@ bool overruns_its_workspace(const ConvSizes& s) {
          (g.stride_h > 1 || g.stride_w > 1) && s.group_inputs() < 16;
 }
 
+std::atomic<std::int64_t> primitives{0};
+
+// Every primitive is made here.
+template <class Primitive, class Descriptor>
+Primitive make_primitive(const Descriptor& descriptor) {
+  primitives.fetch_add(1, std::memory_order_relaxed);
+  return Primitive(descriptor);
+}
+
 // Throws dnnl::error where oneDNN has no such convolution.
 std::shared_ptr<const Plan> make_plan(Kind kind, const ConvSizes& s,
                                       bool bias) {
@@ -169,24 +178,26 @@ std::shared_ptr<const Plan> make_plan(Kind kind, const ConvSizes& s,
   if (kind == Kind::Forward) {
     const auto descriptor = forward(dnnl::prop_kind::forward_inference);
     adopt(descriptor, descriptor.weights_desc());
-    plan->convolution = dnnl::convolution_forward(descriptor);
+    plan->convolution = make_primitive<dnnl::convolution_forward>(descriptor);
   } else if (kind == Kind::InputGradient) {
     const auto hint = forward(dnnl::prop_kind::forward_training);
     const auto descriptor = describe_backward<dnnl::convolution_backward_data>(
         hint, direct, plan->x, any, plan->y, strides, dilates, low, high);
     adopt(descriptor, descriptor.weights_desc());
-    plan->convolution = dnnl::convolution_backward_data(descriptor);
+    plan->convolution =
+        make_primitive<dnnl::convolution_backward_data>(descriptor);
   } else {
     const auto hint = forward(dnnl::prop_kind::forward_training);
     const auto descriptor =
         describe_backward<dnnl::convolution_backward_weights>(
             hint, direct, plan->x, any, plan->y, strides, dilates, low, high);
     adopt(descriptor, descriptor.diff_weights_desc());
-    plan->convolution = dnnl::convolution_backward_weights(descriptor);
+    plan->convolution =
+        make_primitive<dnnl::convolution_backward_weights>(descriptor);
   }
   if (plan->reordered) {
     const bool unpack = kind == Kind::WeightGradient;
-    plan->reorder = dnnl::reorder(dnnl::reorder::primitive_desc(
+    plan->reorder = make_primitive<dnnl::reorder>(dnnl::reorder::primitive_desc(
         engine(), unpack ? plan->packed : plan->w, engine(),
         unpack ? plan->w : plan->packed));
   }
@@ -280,6 +291,10 @@ bool sgemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n,
 
 std::int64_t sgemm_count() noexcept {
   return products.load(std::memory_order_relaxed);
+}
+
+std::int64_t primitive_creation_count() noexcept {
+  return primitives.load(std::memory_order_relaxed);
 }
 
 bool conv2d_forward(const ConvSizes& sizes, const float* x, const float* w,

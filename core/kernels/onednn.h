@@ -23,6 +23,10 @@ bool sgemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n,
 /** Calls of sgemm() so far, in this process. */
 std::int64_t sgemm_count() noexcept;
 
+/** Primitives made so far, in this process: in its steady state a loop makes
+ * none. */
+std::int64_t primitive_creation_count() noexcept;
+
 /** conv2d_forward<float>; see core/kernels/conv.h. */
 bool conv2d_forward(const ConvSizes& sizes, const float* x, const float* w,
                     const float* b, float* y);

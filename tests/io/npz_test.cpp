@@ -7,8 +7,8 @@
 #include <mjolnir/core/allocator.h>
 #include <mjolnir/io/npy.h>
 
-#include "tests/io/largest_allocation.h"
 #include "tests/support/files.h"
+#include "tests/support/operator_new.h"
 
 namespace mjolnir::io {
 namespace {

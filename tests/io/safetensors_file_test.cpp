@@ -10,8 +10,8 @@
 #include <mjolnir/core/allocator.h>
 #include <mjolnir/io/safetensors.h>
 
-#include "tests/io/largest_allocation.h"
 #include "tests/support/files.h"
+#include "tests/support/operator_new.h"
 
 namespace mjolnir::io {
 namespace {

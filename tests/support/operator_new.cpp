@@ -1,24 +1,33 @@
-// Replaces operator new by one that counts its calls.
+// Replaces operator new of the program by one that counts its calls and keeps
+// the largest request.
+
+#include "tests/support/operator_new.h"
 
 #include <atomic>
 #include <cstdlib>
 #include <new>
 
-#include "bench/benches.h"
-
 namespace {
 
 std::atomic<std::int64_t> calls{0};
+std::atomic<std::size_t> largest{0};
 
-void* counted(std::size_t size) {
+void note(std::size_t size) noexcept {
   calls.fetch_add(1, std::memory_order_relaxed);
+  std::size_t before = largest.load(std::memory_order_relaxed);
+  while (before < size && !largest.compare_exchange_weak(before, size)) {
+  }
+}
+
+void* noted(std::size_t size) {
+  note(size);
   void* memory = std::malloc(size == 0 ? 1 : size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
-void* counted(std::size_t size, std::align_val_t alignment) {
-  calls.fetch_add(1, std::memory_order_relaxed);
+void* noted(std::size_t size, std::align_val_t alignment) {
+  note(size);
   const auto step = static_cast<std::size_t>(alignment);
   void* memory = std::aligned_alloc(step, (size + step - 1) / step * step);
   if (memory == nullptr) throw std::bad_alloc();
@@ -27,19 +36,23 @@ void* counted(std::size_t size, std::align_val_t alignment) {
 
 }  // namespace
 
-namespace bench {
+namespace mjolnir::testing {
 
 std::int64_t operator_new_calls() noexcept { return calls.load(); }
 
-}  // namespace bench
+void reset_largest_allocation() noexcept { largest = 0; }
 
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
+std::size_t largest_allocation() noexcept { return largest.load(); }
+
+}  // namespace mjolnir::testing
+
+void* operator new(std::size_t size) { return noted(size); }
+void* operator new[](std::size_t size) { return noted(size); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, alignment);
+  return noted(size, alignment);
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return counted(size, alignment);
+  return noted(size, alignment);
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
