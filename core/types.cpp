@@ -84,9 +84,11 @@ std::int64_t Shape::dim(std::int64_t axis) const {
 }
 
 Shape Shape::with(std::int64_t axis, std::int64_t length) const {
-  std::vector<std::int64_t> lengths = to_vector();
+  auto lengths = lengths_;
   lengths[normalize_axis("Shape::with", axis, rank_)] = length;
-  return Shape(lengths);
+  Shape result;
+  result.assign(lengths.data(), rank_);
+  return result;
 }
 
 std::string Shape::str() const {

@@ -30,6 +30,15 @@ Tensor clamped(const Tensor& x, double limit) {
   return y;
 }
 
+// A layer with two names twice, which does no harm.
+void clear_observations(const Module& module) {
+  const auto* layer = dynamic_cast<const ObservedLayer*>(&module);
+  if (layer != nullptr) layer->clear_observations();
+  for (const auto& [name, child] : module.children()) {
+    clear_observations(*child);
+  }
+}
+
 }  // namespace
 
 Optimizer::~Optimizer() = default;
@@ -115,16 +124,13 @@ void Optimizer::add(const ParameterGroup& group) {
 
 void Optimizer::zero_grad() {
   for (const Parameter& p : parameters_) p.tensor.zero_grad();
-  if (module_ == nullptr) return;
-  for (const auto& [path, module] : module_->named_modules()) {
-    const auto* layer = dynamic_cast<const ObservedLayer*>(module);
-    if (layer != nullptr) layer->clear_observations();
-  }
+  if (module_ != nullptr) clear_observations(*module_);
 }
 
 double Optimizer::value_of(const Schedule& schedule, const char* what) const {
   const double value = schedule(steps_);
-  detail::require(value >= 0.0 && std::isfinite(value), name(),
+  if (value >= 0.0 && std::isfinite(value)) return value;
+  detail::require(false, name(),
                   "a finite " + std::string(what) + " of at least 0 at step " +
                       std::to_string(steps_),
                   value);

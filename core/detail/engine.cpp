@@ -13,6 +13,9 @@ namespace {
 
 std::atomic<std::uint64_t> last_run{0};
 
+// The graph of a small network fits in what is reserved at once.
+constexpr std::size_t few_nodes = 64;
+
 // Later recorded nodes run first; leaves at once, which frees their gradient.
 struct RunsLater {
   static std::uint64_t rank(const Node* node) {
@@ -41,6 +44,7 @@ class Engine {
     pass_.id = id_;
     pass_.purpose = call.purpose;
     pass_.create_graph = call.create_graph;
+    order_.reserve(few_nodes);
   }
   ~Engine() { give_back(); }
   Engine(const Engine&) = delete;
@@ -136,6 +140,7 @@ void Engine::discover(Node* root) {
     std::size_t next;
   };
   std::vector<Frame> stack;
+  stack.reserve(few_nodes);
   if (enter(root)) stack.push_back({root, 0});
   while (!stack.empty()) {
     Frame& frame = stack.back();

@@ -145,6 +145,69 @@ Tensor matmul(const Tensor& left, const Tensor& right,
       });
 }
 
+namespace {
+
+// What the gradients of linear are made of: x (N,I), w (O,I).
+struct LinearSaved {
+  Saved x, w;
+  Shape x_shape;
+  std::int64_t rows = 0, outputs = 0;  // N, O
+  std::int64_t features() const { return x_shape.dim(-1); }
+};
+
+// The gradients as differentiable ops.
+std::vector<Tensor> linear_composed(const Tensor& dy, const LinearSaved& saved,
+                                    const BackwardContext& context) {
+  const Tensor flat = reshape(dy, {saved.rows, saved.outputs});
+  std::vector<Tensor> dx(3);
+  // dx (N,I) = dy (N,O) w (O,I)
+  if (context.needs(0)) {
+    dx[0] =
+        reshape(product_of(flat, saved.w.get(), false, false), saved.x_shape);
+  }
+  // dw (O,I) = dy^T (O,N) x (N,I)
+  if (context.needs(1)) {
+    const Tensor x = reshape(saved.x.get(), {saved.rows, saved.features()});
+    dx[1] = product_of(flat, x, true, false);
+  }
+  if (context.needs(2)) dx[2] = sum(flat, {0});
+  return dx;
+}
+
+// The same by kernels alone.
+std::vector<Tensor> linear_fused(const Tensor& dy, const LinearSaved& saved,
+                                 const BackwardContext& context) {
+  const std::int64_t N = saved.rows, O = saved.outputs, I = saved.features();
+  const Tensor g = dy.to(Layout::RowMajor);
+  TensorOptions like;
+  like.dtype = g.dtype();
+  std::vector<Tensor> dx(3);
+  dispatch_float("linear", g.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const auto multiply = [](const Product& product, const T* a, const T* b,
+                             const Tensor& y) {
+      kernels::multiply<T>(product, product_kernel<T>(), a, b, T(0),
+                           y.mutable_data<T>());
+    };
+    // dx (N,I) = dy (N,O) w (O,I)
+    if (context.needs(0)) {
+      dx[0] = Tensor::empty(saved.x_shape, like);
+      multiply({false, false, N, I, O}, g.data<T>(), saved.w.get().data<T>(),
+               dx[0]);
+    }
+    // dw (O,I) = dy^T (O,N) x (N,I)
+    if (context.needs(1)) {
+      dx[1] = Tensor::empty({O, I}, like);
+      multiply({true, false, O, I, N}, g.data<T>(), saved.x.get().data<T>(),
+               dx[1]);
+    }
+    if (context.needs(2)) dx[2] = sum(reshape(g, {N, O}), {0});
+  });
+  return dx;
+}
+
+}  // namespace
+
 Tensor linear(const Tensor& input, const Tensor& w, const Tensor& bias) {
   check_same_dtype("linear", input, w);
   check_rank("linear", "w", w, 2);
@@ -169,26 +232,17 @@ Tensor linear(const Tensor& input, const Tensor& w, const Tensor& bias) {
     kernels::multiply<T>(product, product_kernel<T>(), x.data<T>(), w.data<T>(),
                          T(bias.defined() ? 1 : 0), y.mutable_data<T>());
   });
-  return make_op(
-      "linear", {x, w, bias}, y,
-      [rows = product.m, outputs, features, x_shape = x.shape(),
-       sx = saved_if(w.requires_grad(), x),
-       sw = saved_if(x.requires_grad(), w)](const Tensor& dy,
-                                            const BackwardContext& context) {
-        const Tensor flat = reshape(dy, {rows, outputs});
-        std::vector<Tensor> dx(3);
-        // dx (N,I) = dy (N,O) w (O,I)
-        if (context.needs(0)) {
-          dx[0] = reshape(product_of(flat, sw.get(), false, false), x_shape);
-        }
-        // dw (O,I) = dy^T (O,N) x (N,I)
-        if (context.needs(1)) {
-          const Tensor rows_of_x = reshape(sx.get(), {rows, features});
-          dx[1] = product_of(flat, rows_of_x, true, false);
-        }
-        if (context.needs(2)) dx[2] = sum(flat, {0});
-        return dx;
-      });
+  LinearSaved saved;
+  saved.x = saved_if(w.requires_grad(), x);
+  saved.w = saved_if(x.requires_grad(), w);
+  saved.x_shape = x.shape();
+  saved.rows = product.m;
+  saved.outputs = outputs;
+  return make_op("linear", {x, w, bias}, y,
+                 [saved](const Tensor& dy, const BackwardContext& context) {
+                   return grad_enabled() ? linear_composed(dy, saved, context)
+                                         : linear_fused(dy, saved, context);
+                 });
 }
 
 }  // namespace mjolnir
