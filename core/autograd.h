@@ -100,16 +100,21 @@ struct BackwardPass {
 /** What an op's backward function learns of its call. */
 class BackwardContext {
  public:
-  BackwardContext(const BackwardPass& pass, const std::vector<char>& needs)
-      : pass_(pass), needs_(needs) {}
+  BackwardContext(const BackwardPass& pass, const std::vector<char>& needs,
+                  bool may_overwrite = false)
+      : pass_(pass), needs_(needs), may_overwrite_(may_overwrite) {}
   /** True if the gradient of input i will be used; else leave it undefined. */
   bool needs(std::size_t i) const noexcept { return needs_[i] != 0; }
+  /** True if nobody but the function sees dy, so that a result may take its
+   * place in memory. */
+  bool may_overwrite() const noexcept { return may_overwrite_; }
   /** The call that runs it. */
   const BackwardPass& pass() const noexcept { return pass_; }
 
  private:
   const BackwardPass& pass_;
   const std::vector<char>& needs_;
+  bool may_overwrite_;
 };
 
 /**

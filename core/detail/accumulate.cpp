@@ -9,14 +9,14 @@
 #include "core/detail/tensor_impl.h"
 
 namespace mjolnir::detail {
-namespace {
 
-// No other handle, and no owner outside the library, sees the elements.
 bool unseen(const Tensor& x) {
   const std::shared_ptr<Storage>& storage = x.impl()->storage;
   return x.impl().use_count() == 1 && storage.use_count() == 1 &&
          !storage->adopted();
 }
+
+namespace {
 
 // y = a + b, elementwise; y may be a or b
 void add_into(const Tensor& a, const Tensor& b, const Tensor& y) {

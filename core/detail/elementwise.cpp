@@ -26,9 +26,9 @@ Tensor map(kernels::Unary f, const Tensor& x, kernels::Constants constants) {
 }
 
 Tensor map_gradient(kernels::Unary f, const Tensor& saved, const Tensor& dy,
-                    kernels::Constants constants) {
-  const Tensor dx = Tensor::empty_like(saved);
+                    kernels::Constants constants, bool overwrite) {
   const Tensor same = dy.to(saved.layout());
+  const Tensor dx = overwrite ? same : Tensor::empty_like(saved);
   const std::int64_t n = saved.numel();
   if (saved.dtype() == DType::F32 && backend() == Backend::Auto) {
     kernels::map_gradient_fast(f, constants, n, saved.data<float>(),
@@ -87,18 +87,20 @@ Tensor unary(const char* name, kernels::Unary f, const Tensor& x,
       kernels::gradient_from_output(f) ? Saved::output(y) : Saved(x);
   return make_op(
       name, {x}, y,
-      [f, saved, derivative](const Tensor& dy, const BackwardContext&) {
+      [f, saved, derivative](const Tensor& dy, const BackwardContext& context) {
         const Tensor kept = saved.get();
-        return std::vector<Tensor>{grad_enabled()
-                                       ? derivative(kept, dy)
-                                       : map_gradient(f, kept, dy, {})};
+        return std::vector<Tensor>{
+            grad_enabled()
+                ? derivative(kept, dy)
+                : map_gradient(f, kept, dy, {}, context.may_overwrite())};
       });
 }
 
 // Linear in dy, so it is its own gradient.
 Tensor piecewise_gradient(kernels::Unary f, kernels::Constants constants,
-                          const Saved& saved, const Tensor& dy) {
-  const Tensor dx = map_gradient(f, saved.get(), dy, constants);
+                          const Saved& saved, const Tensor& dy,
+                          bool overwrite) {
+  const Tensor dx = map_gradient(f, saved.get(), dy, constants, overwrite);
   if (!grad_enabled()) return dx;
   return make_op(
       "piecewise_gradient", {dy}, dx,
@@ -116,8 +118,9 @@ Tensor piecewise(const char* name, kernels::Unary f, const Tensor& x,
   if (tracing()) trace_note(y, {{"p", constants.p}, {"q", constants.q}});
   return make_op(
       name, {x}, y,
-      [f, constants, saved](const Tensor& dy, const BackwardContext&) {
-        return std::vector<Tensor>{piecewise_gradient(f, constants, saved, dy)};
+      [f, constants, saved](const Tensor& dy, const BackwardContext& context) {
+        return std::vector<Tensor>{piecewise_gradient(f, constants, saved, dy,
+                                                      context.may_overwrite())};
       });
 }
 

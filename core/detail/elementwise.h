@@ -13,14 +13,15 @@ namespace mjolnir::detail {
 Tensor map(kernels::Unary f, const Tensor& x, kernels::Constants constants);
 
 /** f's gradient in one pass, not recorded; `saved` is f(x) where
- * kernels::gradient_from_output(f), else x. */
+ * kernels::gradient_from_output(f), else x. It may take dy's place. */
 Tensor map_gradient(kernels::Unary f, const Tensor& saved, const Tensor& dy,
-                    kernels::Constants constants);
+                    kernels::Constants constants, bool overwrite = false);
 
 /** The same for a function whose slope is constant between kinks, recorded:
  * dx = slope dy, where `saved` decides the slope. */
 Tensor piecewise_gradient(kernels::Unary f, kernels::Constants constants,
-                          const Saved& saved, const Tensor& dy);
+                          const Saved& saved, const Tensor& dy,
+                          bool overwrite = false);
 
 /** f(a, b) with broadcasting, not recorded. Throws as add() does. */
 Tensor zip(const char* op, kernels::Binary f, const Tensor& a, const Tensor& b);

@@ -273,7 +273,8 @@ void Engine::run_backward_function(Node* node, const Tensor& gradient) {
   std::vector<Tensor> gradients(needs.size());
   if (any && gradient.defined()) {
     const RunningNode scope(node->shared_from_this());
-    gradients = node->backward(gradient, BackwardContext(pass_, needs));
+    const bool alone = !call_.create_graph && unseen(gradient);
+    gradients = node->backward(gradient, BackwardContext(pass_, needs, alone));
     if (gradients.size() != needs.size()) {
       throw ValueError("[" + node->name + "] its backward function returned " +
                        std::to_string(gradients.size()) + " gradients for " +

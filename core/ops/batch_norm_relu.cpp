@@ -97,7 +97,8 @@ std::vector<Tensor> norm_relu_fused(const Tensor& dy,
   const Tensor y = get_if(saved.has_addend, saved.y);
   if (!of_norm) {
     return {Tensor(), Tensor(), Tensor(),
-            detail::map_gradient(kernels::Unary::Relu, y, dy, {})};
+            detail::map_gradient(kernels::Unary::Relu, y, dy, {},
+                                 context.may_overwrite())};
   }
   const Tensor x = saved.norm.x.get();
   const Tensor weight = get_if(
@@ -106,8 +107,12 @@ std::vector<Tensor> norm_relu_fused(const Tensor& dy,
   const NormRows r = norm_rows_of(x);
   const Tensor dyr = dy.to(r.layout);
   std::vector<Tensor> gradients(4);
-  for (std::size_t i : {0, 3}) {
-    if (context.needs(i)) gradients[i] = Tensor::empty_like(x);
+  // One of them may take dy's place: all are computed number by number.
+  Tensor place = context.may_overwrite() ? dyr : Tensor();
+  for (std::size_t i : {3, 0}) {
+    if (!context.needs(i)) continue;
+    gradients[i] = place.defined() ? place : Tensor::empty_like(x);
+    place = Tensor();
   }
   for (std::size_t i : {1, 2}) {
     if (context.needs(i)) {
