@@ -2,8 +2,8 @@
 // layer: the program behind `./mjolnir explain`. With no flag it explains the
 // ResNet-8 that `./mjolnir train` trains; the first lines then read
 //
-//     layer                    A   G    T   memory  look  factors  ...
-//     conv1                    9  16  784   3.3 kB  ...
+//     weight of             block   A  G   T memory look refresh update    A by
+//     conv1                  conv   9 16 784 4.0 kB 0.05    0.51   0.00 patches
 
 #include <mjolnir/mjolnir.h>
 

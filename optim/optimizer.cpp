@@ -130,6 +130,7 @@ void Optimizer::zero_grad() {
 double Optimizer::value_of(const Schedule& schedule, const char* what) const {
   const double value = schedule(steps_);
   if (value >= 0.0 && std::isfinite(value)) return value;
+  // Only here: the words are made on the heap, and this runs in every step.
   detail::require(false, name(),
                   "a finite " + std::string(what) + " of at least 0 at step " +
                       std::to_string(steps_),

@@ -60,16 +60,12 @@ std::string aligned(const std::vector<Row>& rows, std::size_t columns,
     }
   }
   std::string text;
-  for (std::size_t next = std::min(keys, all.size()); next < all.size();) {
+  for (std::size_t next = keys; next < all.size();) {
     Indices shown(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(keys));
     do {
       shown.push_back(next++);
-      if (next == all.size()) break;
-      shown.push_back(next);
-      const bool fits = width_of(widths, shown, 1) <= columns;
-      shown.pop_back();
-      if (!fits) break;
-    } while (true);
+    } while (next < all.size() &&
+             width_of(widths, shown, 1) + 1 + widths[next] <= columns);
     text += (text.empty() ? "" : "\n") + lines(rows, widths, shown, 1);
   }
   return text;

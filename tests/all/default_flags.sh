@@ -8,7 +8,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 
-# learns PERCENT FLAG...: one epoch, unless a flag says more, to at least that test accuracy
+# learns PERCENT FLAG...: one epoch, unless a flag says more, to at least that
+# test accuracy
 learns() {
   local least=$1 accuracy
   shift
